@@ -1,0 +1,1 @@
+"""The outer ring (接口): HTTP, command line, pages."""

@@ -1,0 +1,1 @@
+"""The domain (领域): tables in, tables out; knows no web, no map library, no clock, no environment."""

@@ -1,0 +1,1 @@
+"""Tables in, bytes out (图层): the only place that knows colours, zooms and tiles."""
