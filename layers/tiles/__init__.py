@@ -1,0 +1,1 @@
+"""Vector tiles of every layer of a city (矢量瓦片)."""
