@@ -161,26 +161,29 @@ HAZARD_KINDS = {
     "other": "其他隐患",
 }
 
+_GRID_COLUMNS = (
+    _int("level", "层级（1 镇街 2 村居 3 基础网格 4 微网格）", 1, 4, required=True),
+    _text("kind", "类型", required=True, allowed=GRID_KINDS),
+    _text("name", "名称"),
+    _text("parent_id", "上级网格编码"),
+    Column("valid_from", "date", "生效日期"),
+    Column("valid_to", "date", "失效日期"),
+    _text("staff_post", "网格员岗位"),
+    _int("households", "户数", 0),
+    _text("area_type", "城乡类型", allowed={"urban": "城区", "rural": "农村"}),
+)
+
 TABLES: Mapping[str, Table] = {
     t.name: t
     for t in (
         Table("boundary", "边界", "boundary_id", POLYGONS, (_text("name", "名称"),)),
+        Table("grids", "网格", "grid_id", POLYGONS, _GRID_COLUMNS),
         Table(
-            "grids",
-            "网格",
-            "grid_id",
+            "grids_history",
+            "网格历史",
+            "history_id",
             POLYGONS,
-            (
-                _int("level", "层级（1 镇街 2 村居 3 基础网格 4 微网格）", 1, 4, required=True),
-                _text("kind", "类型", required=True, allowed=GRID_KINDS),
-                _text("name", "名称"),
-                _text("parent_id", "上级网格编码"),
-                Column("valid_from", "date", "生效日期"),
-                Column("valid_to", "date", "失效日期"),
-                _text("staff_post", "网格员岗位"),
-                _int("households", "户数", 0),
-                _text("area_type", "城乡类型", allowed={"urban": "城区", "rural": "农村"}),
-            ),
+            (_text("grid_id", "网格编码", required=True), *_GRID_COLUMNS),
         ),
         Table(
             "cameras",
@@ -423,9 +426,7 @@ def conform(name: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]
     if not contract.geometry:
         return result, problems
     if not isinstance(frame, gpd.GeoDataFrame):
-        raise SchemaError(
-            name, [Problem("geometry.absent", "geometry", allowed=", ".join(contract.geometry))]
-        )
+        raise SchemaError(name, [Problem("geometry.absent", "geometry", allowed=", ".join(contract.geometry))])
     problems += _geometry_problems(contract, frame.geometry)
     values = frame.geometry.to_numpy()
     return gpd.GeoDataFrame(result, geometry=values, crs=frame.crs), problems
@@ -510,8 +511,7 @@ def _key_problems(contract: Table, ids: pd.Index) -> list[Problem]:
     absent = np.flatnonzero(ids.isna() | (ids == "") | (ids == "nan") | (ids == "None"))
     twice = np.flatnonzero(ids.duplicated(keep="first") & ids.notna())
     return [Problem("key.absent", contract.key, int(i), "", "a key for every row") for i in absent] + [
-        Problem("key.duplicate", contract.key, int(i), str(ids[i]), "every key once", str(ids[i]))
-        for i in twice
+        Problem("key.duplicate", contract.key, int(i), str(ids[i]), "every key once", str(ids[i])) for i in twice
     ]
 
 
@@ -528,10 +528,7 @@ def _geometry_problems(contract: Table, shapes: gpd.GeoSeries) -> list[Problem]:
     finite = np.isfinite(shapely.bounds(values)).all(axis=1)
     return (
         [Problem("geometry.absent", "geometry", int(i), "", allowed) for i in np.flatnonzero(missing)]
-        + [
-            Problem("geometry.type", "geometry", int(i), str(types[i]), allowed)
-            for i in np.flatnonzero(wrong)
-        ]
+        + [Problem("geometry.type", "geometry", int(i), str(types[i]), allowed) for i in np.flatnonzero(wrong)]
         + [
             Problem("geometry.nan", "geometry", int(i), "NaN", "finite coordinates")
             for i in np.flatnonzero(~missing & ~finite)

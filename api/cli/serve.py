@@ -1,0 +1,31 @@
+"""`santu serve`: the pages and the API."""
+
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from api.app import asgi
+from api.cli.base import DEFAULT_CITY, CityOption, err
+from api.settings import Settings
+from api.state import open_state
+
+
+def serve(
+    city: CityOption = DEFAULT_CITY,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default 127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535)] = None,
+) -> None:
+    """Serve a city: pages at /, API under /v1, documentation at /docs (启动服务)."""
+    given = {"city": city, "host": host, "port": port}
+    settings = Settings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    state = open_state(settings)
+    if settings.host not in ("127.0.0.1", "::1", "localhost"):
+        err.print(f"warning: listening on {settings.host}: everyone who reaches it has role {settings.role!r}")
+    err.print(f"Santu 三图 · {state.city.name} · http://{settings.host}:{settings.port}/", markup=False)
+    uvicorn.run(asgi(state), host=settings.host, port=settings.port, log_level="warning", access_log=False)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(serve)

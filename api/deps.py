@@ -1,0 +1,37 @@
+"""What routes ask for: the city of this moment, its store, the scope of the caller, an indicator."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+
+from api.state import ServerState
+from geo.city import City
+from geo.indicators import INDICATORS, Indicator, indicator
+from geo.scope import Scope
+
+
+def get_state(request: Request) -> ServerState:
+    """Return the server's state."""
+    state: ServerState = request.app.state.server
+    return state
+
+
+def get_city(state: Annotated[ServerState, Depends(get_state)]) -> City:
+    """Return the snapshot of this moment; the request keeps it to its end."""
+    return state.city
+
+
+def get_scope(state: Annotated[ServerState, Depends(get_state)]) -> Scope:
+    """Return who asks and what they may see."""
+    return state.scope
+
+
+def get_indicator(name: Annotated[str, Path(description=f"One of: {', '.join(INDICATORS)}")]) -> Indicator:
+    """Parse the name of an indicator."""
+    return indicator(name)
+
+
+StateDep = Annotated[ServerState, Depends(get_state)]
+CityDep = Annotated[City, Depends(get_city)]
+ScopeDep = Annotated[Scope, Depends(get_scope)]
+IndicatorDep = Annotated[Indicator, Depends(get_indicator)]

@@ -1,0 +1,40 @@
+"""Is it alive, is it ready, how is it doing (健康检查、指标)."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+
+from api.deps import StateDep
+from geo.errors import StoreBusyError
+
+router = APIRouter(tags=["health"])
+
+REQUESTS = Counter("santu_requests", "Requests by method, route and status", ["method", "route", "status"])
+SECONDS = Histogram(
+    "santu_request_seconds",
+    "Time to answer by route",
+    ["route"],
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5),
+)
+
+
+@router.get("/healthz")
+def healthz() -> dict[str, str]:
+    """Return ok while the process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+def readyz(request: Request, state: StateDep) -> dict[str, Any]:
+    """Return ok once the city is open and its grids are indexed."""
+    if not request.app.state.ready:
+        raise StoreBusyError("the city is still being opened")
+    state.city.locate([0.0], [0.0])
+    return {"status": "ok", "city": state.city.name, "versions": state.city.version()}
+
+
+@router.get("/metrics", include_in_schema=False)
+def metrics() -> Response:
+    """Return the counters in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,232 @@
+"""Incidents: read by window, grid, box and distance; write durably (警情 / 事件)."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import geopandas as gpd
+import pandas as pd
+import shapely
+from fastapi import APIRouter, Body, Path, Query
+from geo.crs import convert
+
+from api.deps import CityDep, ScopeDep, StateDep
+from api.state import ServerState, rows_of
+from geo import schema
+from geo.city import City
+from geo.errors import BadInputError, ForbiddenError, NotFoundError, SchemaError, StoreBusyError
+from geo.incident import IncidentFilter
+from geo.indicators import located
+from geo.scope import Scope, visible_grids
+
+router = APIRouter(prefix="/v1/incidents", tags=["incidents"])
+
+Crs = Literal["wgs84", "cgcs2000", "gcj02", "bd09"]
+EXAMPLE = {
+    "incident_id": "JQ20260101000001",
+    "lon": 118.05,
+    "lat": 36.81,
+    "occurred_at": "2026-01-01T08:30:00+08:00",
+    "category": "theft",
+    "source": "reported",
+}
+Limit = Annotated[int, Query(ge=1, le=10_000)]
+Many = Annotated[list[str] | None, Query()]
+
+
+@router.get("")
+def list_incidents(
+    state: StateDep,
+    city: CityDep,
+    scope: ScopeDep,
+    since: Annotated[datetime | None, Query(description="ISO 8601 with zone; without: the city's zone")] = None,
+    until: datetime | None = None,
+    grid: Annotated[str | None, Query(description="Grid of any level")] = None,
+    bbox: Annotated[str | None, Query(description="west,south,east,north in degrees")] = None,
+    lon: Annotated[float | None, Query(ge=-180, le=180)] = None,
+    lat: Annotated[float | None, Query(ge=-90, le=90)] = None,
+    distance_m: float | None = None,
+    category: Many = None,
+    source: Many = None,
+    stage: Many = None,
+    only_open: bool = False,  # a query parameter
+    limit: Limit = 1000,
+) -> dict[str, Any]:
+    """Return incidents, newest first, from the snapshot and what has arrived since.
+
+    `next_until`, where it is not null, asks for the next page when given as `until`.
+    """
+    asked = IncidentFilter(
+        since=_moment(since, city),
+        until=_moment(until, city),
+        box=_box(bbox),
+        near=_near(lon, lat, distance_m),
+        category=category,
+        source=source,
+        stage=stage,
+        only_open=only_open,
+    )
+    rows = [
+        *_of_snapshot(city, state, asked, grid, scope, limit + 1),
+        *_of_overlay(city, state, asked, grid, scope),
+    ]
+    rows.sort(key=lambda r: (r["occurred_at"], r["incident_id"]), reverse=True)
+    more = len(rows) > limit
+    return {
+        "incidents": rows[:limit],
+        "next_until": rows[limit - 1]["occurred_at"] if more else None,
+        "version": city.version("incidents"),
+        "live": len(state.live),
+    }
+
+
+@router.post("", status_code=201)
+def post_incidents(
+    state: StateDep,
+    city: CityDep,
+    body: Annotated[
+        dict[str, Any] | list[dict[str, Any]],
+        Body(openapi_examples={"one": {"value": EXAMPLE}, "many": {"value": [EXAMPLE]}}),
+    ],
+    crs: Crs = "cgcs2000",
+) -> dict[str, Any]:
+    """Keep incidents; the answer comes when they are on disk. The same `incident_id` again corrects the first."""
+    _writable(state)
+    frame = parse_incidents(body if isinstance(body, list) else [body], crs)
+    changes = state.accept_incidents(frame)
+    found = city.locate(frame.geometry.x.to_numpy(), frame.geometry.y.to_numpy())
+    grids = found.astype(object).where(found.notna(), None).to_dict("records")
+    return {
+        "accepted": len(frame),
+        "changed": len(changes),
+        "incidents": [{"incident_id": i, "grids": g} for i, g in zip(frame.index, grids, strict=True)],
+    }
+
+
+@router.post("/{incident_id}/stage")
+def set_stage(
+    incident_id: Annotated[str, Path(max_length=128)],
+    state: StateDep,
+    city: CityDep,
+    scope: ScopeDep,
+    stage: Annotated[str, Body(embed=True, description=", ".join(schema.INCIDENT_STAGES))],
+) -> dict[str, Any]:
+    """Move an incident to a stage of the loop 发现→甄别→上报→交办→处置→反馈→办结; kept with who and when."""
+    store = _writable(state)
+    if stage not in schema.INCIDENT_STAGES:
+        allowed = ", ".join(f"{k} {v}" for k, v in schema.INCIDENT_STAGES.items())
+        raise BadInputError(f"stage {stage!r}; allowed: {allowed}")
+    with state.lock:
+        row = state.live.get(incident_id) or _snapshot_row(city, incident_id)
+        changed = {**row, "stage": stage}
+        frame = parse_incidents([changed], "cgcs2000")
+        with store.transaction() as change:
+            change.upsert("incidents", frame)
+            change.audit(scope.who, "incident.stage", incident_id, f"{row.get('stage')} -> {stage}")
+        state.live.put(rows_of(frame), kind="stage")
+    return changed
+
+
+def parse_incidents(rows: list[dict[str, Any]], crs: str) -> gpd.GeoDataFrame:
+    """Turn rows from outside into a conforming table in degrees; `SchemaError` lists every fault at once."""
+    known = {"incident_id", "lon", "lat", *schema.table("incidents").names}
+    problems = [
+        schema.Problem("column.unknown", name, i, str(row[name])[:50], ", ".join(sorted(known)))
+        for i, row in enumerate(rows)
+        for name in row
+        if name not in known
+    ]
+    table = pd.DataFrame(rows).reindex(columns=["incident_id", "lon", "lat", *schema.table("incidents").names])
+    lon = pd.to_numeric(table["lon"], errors="coerce").to_numpy(dtype=float)
+    lat = pd.to_numeric(table["lat"], errors="coerce").to_numpy(dtype=float)
+    wrong = ~((abs(lon) <= 180) & (abs(lat) <= 90)) | ((lon == 0) & (lat == 0))
+    problems += [
+        schema.Problem("place", "lon,lat", int(i), f"{rows[i].get('lon')}, {rows[i].get('lat')}",
+                       "degrees, longitude first; not 0,0")
+        for i in wrong.nonzero()[0]
+    ]  # fmt: skip
+    if problems:
+        raise SchemaError("incidents", problems)
+    lon, lat = convert(lon, lat, source=crs, target="cgcs2000")
+    frame = gpd.GeoDataFrame(
+        table.drop(columns=["lon", "lat"]), geometry=shapely.points(lon, lat), crs="EPSG:4490"
+    )
+    return schema.checked("incidents", frame)
+
+
+def _writable(state: ServerState) -> Any:  # noqa: ANN401  # a Store
+    if state.store is None:
+        raise StoreBusyError("this city lives in memory only; nothing can be kept")
+    return state.store
+
+
+def _of_snapshot(
+    city: City, state: ServerState, asked: IncidentFilter, grid: str | None, scope: Scope, limit: int
+) -> list[dict[str, Any]]:
+    table = city.degrees("incidents")
+    rows = asked.rows(table)
+    if grid is not None or not scope.whole_city:
+        inside = located(city, "incidents").iloc[rows]
+        keep = inside.isin(_reach(city, grid, scope)).any(axis=1).to_numpy()
+        rows = rows[keep]
+    occurred = table["occurred_at"].to_numpy()[rows]
+    newest = rows[occurred.argsort(kind="stable")[::-1][: limit + len(state.live)]]
+    return [r for r in rows_of(table.iloc[newest]) if state.live.get(r["incident_id"]) is None]
+
+
+def _of_overlay(
+    city: City, state: ServerState, asked: IncidentFilter, grid: str | None, scope: Scope
+) -> list[dict[str, Any]]:
+    rows = state.live.within(*asked.box) if asked.box else state.live.rows()
+    if not rows:
+        return []
+    frame = parse_incidents(rows, "cgcs2000")
+    chosen = frame.iloc[asked.rows(frame)]
+    if grid is not None or not scope.whole_city:
+        found = city.locate(chosen.geometry.x.to_numpy(), chosen.geometry.y.to_numpy())
+        chosen = chosen[found.isin(_reach(city, grid, scope)).any(axis=1).to_numpy()]
+    return rows_of(chosen)
+
+
+def _reach(city: City, grid: str | None, scope: Scope) -> set[str]:
+    grids = city.degrees("grids")
+    seen = visible_grids(grids, scope)
+    if grid is None:
+        return set(grids.index[seen])
+    if grid not in grids.index:
+        raise NotFoundError(f"there is no grid {grid!r}")
+    if not seen[grid]:
+        raise ForbiddenError(f"grid {grid!r} is outside your scope")
+    return {grid}
+
+
+def _snapshot_row(city: City, incident_id: str) -> dict[str, Any]:
+    table = city.degrees("incidents")
+    if incident_id not in table.index:
+        raise NotFoundError(f"there is no incident {incident_id!r}")
+    return rows_of(table.loc[[incident_id]])[0]
+
+
+def _moment(value: datetime | None, city: City) -> pd.Timestamp | None:
+    if value is None:
+        return None
+    stamp = pd.Timestamp(value)
+    return (stamp.tz_localize(city.timezone) if stamp.tzinfo is None else stamp).tz_convert("UTC")
+
+
+def _box(text: str | None) -> tuple[float, float, float, float] | None:
+    if text is None:
+        return None
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError:
+        raise BadInputError(f"bbox {text!r}: allowed: west,south,east,north in degrees") from None
+    return west, south, east, north
+
+
+def _near(lon: float | None, lat: float | None, distance_m: float | None) -> tuple[float, float, float] | None:
+    given = [v is not None for v in (lon, lat, distance_m)]
+    if not any(given):
+        return None
+    if lon is None or lat is None or distance_m is None:
+        raise BadInputError("lon, lat and distance_m go together")
+    return lon, lat, distance_m
