@@ -45,6 +45,6 @@ def locate(lookup: GridLookup, lon: ArrayLike, lat: ArrayLike) -> pd.DataFrame:
         found = np.full(len(x), len(ids), dtype=np.int64)
         i, j = tree.query(points, predicate="covered_by")
         np.minimum.at(found, i, j)
-        values = np.append(ids.to_numpy(dtype=object), None)
+        values = np.concatenate([ids.to_numpy(dtype=object), [None]])
         result[name] = pd.array(values[found], dtype="str")
     return pd.DataFrame(result)

@@ -88,7 +88,9 @@ def _own_part(values: np.ndarray, parent: np.ndarray) -> np.ndarray:
 def _close_siblings(values: np.ndarray, hidden: np.ndarray, own: np.ndarray, parent: np.ndarray, k: int) -> None:
     order = np.argsort(parent, kind="stable")
     order = order[parent[order] >= 0]
-    starts = np.flatnonzero(np.r_[True, np.diff(parent[order]) != 0]) if len(order) else np.array([], dtype=int)
+    if not len(order):
+        return
+    starts = np.flatnonzero(np.r_[True, np.diff(parent[order]) != 0])
     for start, stop in zip(starts, np.r_[starts[1:], len(order)], strict=True):
         children = order[start:stop]
         above = parent[children[0]]

@@ -13,7 +13,7 @@ from api.deps import CityDep, ScopeDep, StateDep
 from api.state import ServerState, rows_of
 from geo import schema
 from geo.city import City
-from geo.errors import BadInputError, ForbiddenError, NotFoundError, SchemaError, StoreBusyError
+from geo.errors import BadInputError, ForbiddenError, NotFoundError, Problem, SchemaError, StoreBusyError
 from geo.incident import IncidentFilter
 from geo.indicators import located
 from geo.scope import Scope, visible_grids
@@ -130,7 +130,7 @@ def parse_incidents(rows: list[dict[str, Any]], crs: str) -> gpd.GeoDataFrame:
     """Turn rows from outside into a conforming table in degrees; `SchemaError` lists every fault at once."""
     known = {"incident_id", "lon", "lat", *schema.table("incidents").names}
     problems = [
-        schema.Problem("column.unknown", name, i, str(row[name])[:50], ", ".join(sorted(known)))
+        Problem("column.unknown", name, i, str(row[name])[:50], ", ".join(sorted(known)))
         for i, row in enumerate(rows)
         for name in row
         if name not in known
@@ -140,7 +140,7 @@ def parse_incidents(rows: list[dict[str, Any]], crs: str) -> gpd.GeoDataFrame:
     lat = pd.to_numeric(table["lat"], errors="coerce").to_numpy(dtype=float)
     wrong = ~((abs(lon) <= 180) & (abs(lat) <= 90)) | ((lon == 0) & (lat == 0))
     problems += [
-        schema.Problem("place", "lon,lat", int(i), f"{rows[i].get('lon')}, {rows[i].get('lat')}",
+        Problem("place", "lon,lat", int(i), f"{rows[i].get('lon')}, {rows[i].get('lat')}",
                        "degrees, longitude first; not 0,0")
         for i in wrong.nonzero()[0]
     ]  # fmt: skip

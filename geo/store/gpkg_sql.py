@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -152,7 +152,7 @@ def to_cells(frame: pd.DataFrame, table: schema.Table, srs_id: int) -> list[list
 def _column_cells(values: pd.Series, kind: str) -> list[object]:
     if kind in ("time", "date"):
         naive = values.dt.tz_convert("UTC").dt.tz_localize(None) if kind == "time" else values
-        text = np.datetime_as_string(
+        text: Any = np.datetime_as_string(
             naive.to_numpy().astype("datetime64[ms]"), unit="ms" if kind == "time" else "D"
         )
         suffix = "Z" if kind == "time" else ""
@@ -173,7 +173,7 @@ def from_cells(rows: list[tuple[object, ...]], table: schema.Table, crs: object)
     frame = pd.DataFrame(data, index=index)
     if not table.geometry:
         return frame
-    return gpd.GeoDataFrame(frame, geometry=geometries(cells[-1]), crs=crs)  # type: ignore[arg-type]
+    return gpd.GeoDataFrame(frame, geometry=geometries(cells[-1]), crs=crs)
 
 
 def _column(cells: Sequence[object], kind: str) -> object:

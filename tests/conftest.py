@@ -1,0 +1,59 @@
+"""Fixtures that every test may use."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+import pytest
+import shapely
+
+from geo import schema
+from geo.city import City
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """Path of a real data set; the test is skipped where the folder of real data is absent."""
+
+    def path(name: str) -> Path:
+        found = SHARED / name
+        if not found.exists():
+            pytest.skip(f"real data {name} is not beside this checkout (../shared/data)")
+        return found
+
+    return path
+
+
+def square_grids() -> gpd.GeoDataFrame:
+    """One town of two villages of two base grids each, 0.01 degree squares in a row from 118.00, 36.80."""
+    boxes = {
+        "370303001000000": (118.00, 118.04, 1, None),
+        "370303001001000": (118.00, 118.02, 2, "370303001000000"),
+        "370303001002000": (118.02, 118.04, 2, "370303001000000"),
+        "370303001001001": (118.00, 118.01, 3, "370303001001000"),
+        "370303001001002": (118.01, 118.02, 3, "370303001001000"),
+        "370303001002001": (118.02, 118.03, 3, "370303001002000"),
+        "370303001002002": (118.03, 118.04, 3, "370303001002000"),
+    }
+    frame = gpd.GeoDataFrame(
+        {
+            "level": [b[2] for b in boxes.values()],
+            "kind": ["admin" if b[2] < 3 else "base" for b in boxes.values()],
+            "name": [f"网格{i}" for i in range(len(boxes))],
+            "parent_id": [b[3] for b in boxes.values()],
+        },
+        geometry=[shapely.box(b[0], 36.80, b[1], 36.81) for b in boxes.values()],
+        index=pd.Index(list(boxes), name="grid_id"),
+        crs="EPSG:4490",
+    )
+    return schema.checked("grids", frame)
+
+
+@pytest.fixture
+def tiny_city() -> City:
+    """A City of four base grids in a row whose answers can be counted by hand."""
+    grids = square_grids()
+    return City("小城", crs="EPSG:4548", tables={"grids": grids}, versions={"grids": "1"})
