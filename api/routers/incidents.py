@@ -7,12 +7,12 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 from fastapi import APIRouter, Body, Path, Query
-from geo.crs import convert
 
 from api.deps import CityDep, ScopeDep, StateDep
 from api.state import ServerState, rows_of
 from geo import schema
 from geo.city import City
+from geo.crs import convert
 from geo.errors import BadInputError, ForbiddenError, NotFoundError, Problem, SchemaError, StoreBusyError
 from geo.incident import IncidentFilter
 from geo.indicators import located
