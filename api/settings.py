@@ -12,11 +12,17 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SANTU_", env_file=None, extra="ignore")
 
     city: Path = Field(Path("city"), description="Folder of the city")
-    host: str = Field("127.0.0.1", description="Address to listen on; only this machine unless told otherwise")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on; only this machine unless told otherwise"
+    )
     port: int = Field(8321, ge=0, le=65535)
     k: int = Field(5, ge=0, description="Counts of persons under k are suppressed")
-    role: str = Field("operator", pattern="^(public|operator|planner|admin)$", description="Role of every caller")
-    roots: tuple[str, ...] = Field((), description="Grid ids whose subtrees are visible; none: the whole city")
+    role: str = Field(
+        "operator", pattern="^(public|operator|planner|admin)$", description="Role of every caller"
+    )
+    roots: tuple[str, ...] = Field(
+        (), description="Grid ids whose subtrees are visible; none: the whole city"
+    )
     basemap: str = Field(
         "", description="XYZ or TileJSON address of a basemap on the own network; none by default"
     )

@@ -206,7 +206,9 @@ class City:
         if frame.crs.is_geographic:
             degrees = frame.set_crs(self.lonlat_crs, allow_override=True)
             return degrees, degrees.to_crs(self.crs)
-        raise CrsMismatchError(f"{name}: {frame.crs.to_string()} is neither {self.crs.to_string()} nor degrees")
+        raise CrsMismatchError(
+            f"{name}: {frame.crs.to_string()} is neither {self.crs.to_string()} nor degrees"
+        )
 
     # -- questions ------------------------------------------------------------------------------------------
 

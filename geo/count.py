@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def per_grid(located: pd.DataFrame, grids: pd.DataFrame, *, where: NDArray[np.bool_] | None = None) -> pd.Series:
+def per_grid(
+    located: pd.DataFrame, grids: pd.DataFrame, *, where: NDArray[np.bool_] | None = None
+) -> pd.Series:
     """Count points per grid of every level (各级网格计数).
 
     Parameters

@@ -276,7 +276,9 @@ def metric_crs(lon: ArrayLike, lat: ArrayLike) -> CRS:
     x, y = (values.ravel() for values in _pair(lon, lat))
     x, y = x[np.isfinite(x)], y[np.isfinite(y)]
     if not len(x):
-        raise BadInputError("no finite coordinate to choose a projection from; allowed: degrees, longitude first")
+        raise BadInputError(
+            "no finite coordinate to choose a projection from; allowed: degrees, longitude first"
+        )
     east, north = float(np.median(x)), float(np.median(y))
     if not (-180 <= east <= 180 and -90 <= north <= 90):
         raise BadInputError(f"({east:.6g}, {north:.6g}) is not a longitude and latitude in degrees")

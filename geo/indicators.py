@@ -100,7 +100,9 @@ def _cameras(city: City) -> pd.Series:
 def _cameras_online(city: City) -> pd.Series:
     cameras = city.degrees("cameras")
     public = (cameras["secrecy"] != 1).fillna(value=True).to_numpy(dtype=bool)
-    known = public & cameras["state"].notna().to_numpy() & (cameras["state"] != "removed").to_numpy(dtype=bool)
+    known = (
+        public & cameras["state"].notna().to_numpy() & (cameras["state"] != "removed").to_numpy(dtype=bool)
+    )
     on = known & (cameras["state"] == "on").to_numpy(dtype=bool)
     number = _count(city, "cameras", known)
     return _count(city, "cameras", on) / number.where(number > 0)

@@ -31,7 +31,9 @@ def workload(people: pd.DataFrame, grids: pd.DataFrame) -> pd.DataFrame:
         int64, index of `grids`, one column per category in alphabetical order and `total`; grids above hold
         the sum of those below. No people: only `total`, all 0.
     """
-    table = people.pivot_table(index="grid_id", columns="category", values="count", aggfunc="sum", fill_value=0)
+    table = people.pivot_table(
+        index="grid_id", columns="category", values="count", aggfunc="sum", fill_value=0
+    )
     columns = {c: roll_up(table[c].astype("float64"), grids).astype("int64") for c in sorted(table.columns)}
     result = pd.DataFrame(columns, index=grids.index)
     result[TOTAL] = result.sum(axis=1).astype("int64") if columns else np.int64(0)
@@ -85,7 +87,9 @@ def _own_part(values: np.ndarray, parent: np.ndarray) -> np.ndarray:
     return values - below
 
 
-def _close_siblings(values: np.ndarray, hidden: np.ndarray, own: np.ndarray, parent: np.ndarray, k: int) -> None:
+def _close_siblings(
+    values: np.ndarray, hidden: np.ndarray, own: np.ndarray, parent: np.ndarray, k: int
+) -> None:
     order = np.argsort(parent, kind="stable")
     order = order[parent[order] >= 0]
     if not len(order):

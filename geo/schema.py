@@ -426,7 +426,9 @@ def conform(name: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]
     if not contract.geometry:
         return result, problems
     if not isinstance(frame, gpd.GeoDataFrame):
-        raise SchemaError(name, [Problem("geometry.absent", "geometry", allowed=", ".join(contract.geometry))])
+        raise SchemaError(
+            name, [Problem("geometry.absent", "geometry", allowed=", ".join(contract.geometry))]
+        )
     problems += _geometry_problems(contract, frame.geometry)
     values = frame.geometry.to_numpy()
     return gpd.GeoDataFrame(result, geometry=values, crs=frame.crs), problems
@@ -511,7 +513,8 @@ def _key_problems(contract: Table, ids: pd.Index) -> list[Problem]:
     absent = np.flatnonzero(ids.isna() | (ids == "") | (ids == "nan") | (ids == "None"))
     twice = np.flatnonzero(ids.duplicated(keep="first") & ids.notna())
     return [Problem("key.absent", contract.key, int(i), "", "a key for every row") for i in absent] + [
-        Problem("key.duplicate", contract.key, int(i), str(ids[i]), "every key once", str(ids[i])) for i in twice
+        Problem("key.duplicate", contract.key, int(i), str(ids[i]), "every key once", str(ids[i]))
+        for i in twice
     ]
 
 
@@ -528,7 +531,10 @@ def _geometry_problems(contract: Table, shapes: gpd.GeoSeries) -> list[Problem]:
     finite = np.isfinite(shapely.bounds(values)).all(axis=1)
     return (
         [Problem("geometry.absent", "geometry", int(i), "", allowed) for i in np.flatnonzero(missing)]
-        + [Problem("geometry.type", "geometry", int(i), str(types[i]), allowed) for i in np.flatnonzero(wrong)]
+        + [
+            Problem("geometry.type", "geometry", int(i), str(types[i]), allowed)
+            for i in np.flatnonzero(wrong)
+        ]
         + [
             Problem("geometry.nan", "geometry", int(i), "NaN", "finite coordinates")
             for i in np.flatnonzero(~missing & ~finite)

@@ -21,7 +21,9 @@ def serve(
     settings = Settings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
     state = open_state(settings)
     if settings.host not in ("127.0.0.1", "::1", "localhost"):
-        err.print(f"warning: listening on {settings.host}: everyone who reaches it has role {settings.role!r}")
+        err.print(
+            f"warning: listening on {settings.host}: everyone who reaches it has role {settings.role!r}"
+        )
     err.print(f"Santu 三图 · {state.city.name} · http://{settings.host}:{settings.port}/", markup=False)
     uvicorn.run(asgi(state), host=settings.host, port=settings.port, log_level="warning", access_log=False)
 

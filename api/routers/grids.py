@@ -28,7 +28,9 @@ def grid_card(grid_id: str, city: CityDep, scope: ScopeDep) -> dict[str, Any]:
     return {
         **_brief(grid_id, row),
         "chain": _chain(grids, grid_id),
-        "children": [_brief(str(i), r) for i, r in grids[grids["parent_id"] == grid_id].sort_index().iterrows()],
+        "children": [
+            _brief(str(i), r) for i, r in grids[grids["parent_id"] == grid_id].sort_index().iterrows()
+        ],
         "staff_post": _plain(row["staff_post"]),
         "households": _plain(row["households"]),
         "valid_from": _plain(row["valid_from"]),

@@ -38,7 +38,9 @@ def list_incidents(
     state: StateDep,
     city: CityDep,
     scope: ScopeDep,
-    since: Annotated[datetime | None, Query(description="ISO 8601 with zone; without: the city's zone")] = None,
+    since: Annotated[
+        datetime | None, Query(description="ISO 8601 with zone; without: the city's zone")
+    ] = None,
     until: datetime | None = None,
     grid: Annotated[str | None, Query(description="Grid of any level")] = None,
     bbox: Annotated[str | None, Query(description="west,south,east,north in degrees")] = None,
@@ -135,7 +137,9 @@ def parse_incidents(rows: list[dict[str, Any]], crs: str) -> gpd.GeoDataFrame:
         for name in row
         if name not in known
     ]
-    table = pd.DataFrame(rows).reindex(columns=["incident_id", "lon", "lat", *schema.table("incidents").names])
+    table = pd.DataFrame(rows).reindex(
+        columns=["incident_id", "lon", "lat", *schema.table("incidents").names]
+    )
     lon = pd.to_numeric(table["lon"], errors="coerce").to_numpy(dtype=float)
     lat = pd.to_numeric(table["lat"], errors="coerce").to_numpy(dtype=float)
     wrong = ~((abs(lon) <= 180) & (abs(lat) <= 90)) | ((lon == 0) & (lat == 0))
@@ -223,7 +227,9 @@ def _box(text: str | None) -> tuple[float, float, float, float] | None:
     return west, south, east, north
 
 
-def _near(lon: float | None, lat: float | None, distance_m: float | None) -> tuple[float, float, float] | None:
+def _near(
+    lon: float | None, lat: float | None, distance_m: float | None
+) -> tuple[float, float, float] | None:
     given = [v is not None for v in (lon, lat, distance_m)]
     if not any(given):
         return None

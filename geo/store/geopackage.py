@@ -77,7 +77,9 @@ class GeoPackageStore:
             for table in schema.TABLES.values():
                 migrations.add_table(connection, table, SRS_ID)
             connection.execute("COMMIT")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # readers of the raw header see a GeoPackage
+            connection.execute(
+                "PRAGMA wal_checkpoint(TRUNCATE)"
+            )  # readers of the raw header see a GeoPackage
         return store
 
     @classmethod
@@ -130,13 +132,17 @@ class GeoPackageStore:
     def quarantined(self, table: str | None = None) -> pd.DataFrame:
         """Rows that were not trusted, newest first: at, table, source, row, reason, message, content (JSON)."""
         sql = "SELECT id, at, table_name, source, row, reason, message, content FROM santu_quarantine"
-        rows = self._connect().execute(f"{sql} WHERE ?1 IS NULL OR table_name = ?1 ORDER BY id DESC", (table,))
+        rows = self._connect().execute(
+            f"{sql} WHERE ?1 IS NULL OR table_name = ?1 ORDER BY id DESC", (table,)
+        )
         names = ["id", "at", "table", "source", "row", "reason", "message", "content"]
         return pd.DataFrame(rows.fetchall(), columns=names).set_index("id")
 
     def records(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Named results of a kind in the order of their keys."""
-        rows = self._connect().execute("SELECT key, body FROM santu_records WHERE kind=? ORDER BY key", (kind,))
+        rows = self._connect().execute(
+            "SELECT key, body FROM santu_records WHERE kind=? ORDER BY key", (kind,)
+        )
         for key, body in rows.fetchall():
             yield key, json.loads(body)
 
@@ -288,7 +294,9 @@ class GeoPackageTransaction:
     def record(self, kind: str, key: str, body: Mapping[str, Any]) -> None:
         """Keep a named result."""
         text = json.dumps(body, ensure_ascii=False, default=str)
-        self._db.execute("INSERT OR REPLACE INTO santu_records VALUES (?,?,?,?)", (kind, key, self._now, text))
+        self._db.execute(
+            "INSERT OR REPLACE INTO santu_records VALUES (?,?,?,?)", (kind, key, self._now, text)
+        )
 
     def audit(self, who: str, action: str, subject: str, detail: str = "") -> None:
         """Add a line to the audit log."""
@@ -445,7 +453,9 @@ def guarded(path: Path) -> Iterator[None]:
                 f"{path} is being written by another process; try again when it is done"
             ) from error
         if "full" in text or "disk I/O" in text:
-            raise StoreError(f"{path}: {text}; nothing was changed. Free some disk space and try again") from error
+            raise StoreError(
+                f"{path}: {text}; nothing was changed. Free some disk space and try again"
+            ) from error
         raise StoreError(f"{path}: {text}") from error
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{path} is not a store of Santu, or it is damaged: {error}") from error

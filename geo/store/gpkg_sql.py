@@ -152,15 +152,15 @@ def to_cells(frame: pd.DataFrame, table: schema.Table, srs_id: int) -> list[list
 def _column_cells(values: pd.Series, kind: str) -> list[object]:
     if kind in ("time", "date"):
         naive = values.dt.tz_convert("UTC").dt.tz_localize(None) if kind == "time" else values
-        text: Any = np.datetime_as_string(
-            naive.to_numpy().astype("datetime64[ms]"), unit="ms" if kind == "time" else "D"
-        )
+        unit = "ms" if kind == "time" else "D"
+        text: list[str] = np.datetime_as_string(naive.to_numpy().astype("datetime64[ms]"), unit=unit).tolist()
         suffix = "Z" if kind == "time" else ""
-        return [None if t == "NaT" else t + suffix for t in text.tolist()]
+        return [None if t == "NaT" else t + suffix for t in text]
     if kind == "bool":
         return [None if v is pd.NA else int(v) for v in values.astype("boolean")]
-    cells = values.astype(object).to_numpy()
-    return np.where(pd.isna(cells), None, cells).tolist()
+    cells = values.astype(object).to_numpy(copy=True)
+    cells[pd.isna(cells)] = None
+    return list(cells)
 
 
 def from_cells(rows: list[tuple[object, ...]], table: schema.Table, crs: object) -> pd.DataFrame:
@@ -179,7 +179,9 @@ def from_cells(rows: list[tuple[object, ...]], table: schema.Table, crs: object)
 def _column(cells: Sequence[object], kind: str) -> object:
     dtype = schema.DTYPES[kind]  # type: ignore[index]
     if kind == "time":
-        return pd.array(pd.to_datetime(np.array(cells, dtype=object), utc=True, format="ISO8601").as_unit("us"))
+        return pd.array(
+            pd.to_datetime(np.array(cells, dtype=object), utc=True, format="ISO8601").as_unit("us")
+        )
     if kind == "date":
         return pd.array(pd.to_datetime(np.array(cells, dtype=object), format="ISO8601").as_unit("us"))
     if kind == "float":

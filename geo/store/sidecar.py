@@ -28,7 +28,9 @@ def write(folder: Path, table: schema.Table, frame: pd.DataFrame, version: str) 
         arrow = arrow.append_column("x", pa.array(shapely.get_x(shapes)))
         arrow = arrow.append_column("y", pa.array(shapely.get_y(shapes)))
     elif table.geometry:
-        arrow = arrow.append_column("wkb", pa.array(shapely.to_wkb(frame.geometry.to_numpy()), pa.large_binary()))
+        arrow = arrow.append_column(
+            "wkb", pa.array(shapely.to_wkb(frame.geometry.to_numpy()), pa.large_binary())
+        )
     columns = ",".join(arrow.column_names)
     arrow = arrow.replace_schema_metadata(
         {**(arrow.schema.metadata or {}), b"santu": f"{version}|{columns}".encode()}

@@ -56,7 +56,9 @@ def test_no_style_reaches_outside_itself():
 
 def test_no_source_map_is_asked_for():
     for asset in assets.by_name().values():
-        assert not re.search(rb"^\s*(//|/\*)# sourceMappingURL=(?!data:)", asset.body, re.MULTILINE), asset.name
+        assert not re.search(rb"^\s*(//|/\*)# sourceMappingURL=(?!data:)", asset.body, re.MULTILINE), (
+            asset.name
+        )
 
 
 def test_compressed_is_smaller_and_the_same():
