@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -152,7 +152,7 @@ def to_cells(frame: pd.DataFrame, table: schema.Table, srs_id: int) -> list[list
 def _column_cells(values: pd.Series, kind: str) -> list[object]:
     if kind in ("time", "date"):
         naive = values.dt.tz_convert("UTC").dt.tz_localize(None) if kind == "time" else values
-        unit = "ms" if kind == "time" else "D"
+        unit: Literal["ms", "D"] = "ms" if kind == "time" else "D"
         text: list[str] = np.datetime_as_string(naive.to_numpy().astype("datetime64[ms]"), unit=unit).tolist()
         suffix = "Z" if kind == "time" else ""
         return [None if t == "NaT" else t + suffix for t in text]
