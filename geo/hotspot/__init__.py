@@ -1,0 +1,54 @@
+"""Hotspots (热点): where it is hot, what is new, and how sure that is.
+
+One expectation model, one residual, and everything else reads that residual: Gi*, local Moran, emerging
+classes, warnings. The space-time scan and the forecast use counts. All functions are pure, in metres and days.
+"""
+
+from __future__ import annotations
+
+from geo.hotspot.emerging import CLASSES, CLASSES_ZH, classify, gi_cube, mann_kendall, residual_cube, weekly
+from geo.hotspot.expect import choynowski, city_factor, eb_rate, expected, residual, upper_limit, upper_tail, windows
+from geo.hotspot.graph import Graph, contiguity, distance_band
+from geo.hotspot.heat import Surface, contours, kde, kde_at
+from geo.hotspot.knox import Knox, knox
+from geo.hotspot.local import Moran, adjusted, gi, gi_bin, gi_star, hot_cold, local_moran, moran, p_value
+from geo.hotspot.permutation import permutation_p
+from geo.hotspot.warning import ears_limit
+
+__all__ = [
+    "CLASSES",
+    "CLASSES_ZH",
+    "Graph",
+    "Knox",
+    "Moran",
+    "Surface",
+    "adjusted",
+    "choynowski",
+    "city_factor",
+    "classify",
+    "contiguity",
+    "contours",
+    "distance_band",
+    "eb_rate",
+    "ears_limit",
+    "expected",
+    "gi",
+    "gi_bin",
+    "gi_cube",
+    "gi_star",
+    "hot_cold",
+    "kde",
+    "kde_at",
+    "knox",
+    "local_moran",
+    "mann_kendall",
+    "moran",
+    "p_value",
+    "permutation_p",
+    "residual",
+    "residual_cube",
+    "upper_limit",
+    "upper_tail",
+    "weekly",
+    "windows",
+]
