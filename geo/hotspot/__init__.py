@@ -7,7 +7,16 @@ classes, warnings. The space-time scan and the forecast use counts. All function
 from __future__ import annotations
 
 from geo.hotspot.emerging import CLASSES, CLASSES_ZH, classify, gi_cube, mann_kendall, residual_cube, weekly
-from geo.hotspot.expect import choynowski, city_factor, eb_rate, expected, residual, upper_limit, upper_tail, windows
+from geo.hotspot.expect import (
+    choynowski,
+    city_factor,
+    eb_rate,
+    expected,
+    residual,
+    upper_limit,
+    upper_tail,
+    windows,
+)
 from geo.hotspot.graph import Graph, contiguity, distance_band
 from geo.hotspot.heat import Surface, contours, kde, kde_at
 from geo.hotspot.knox import Knox, knox
@@ -29,8 +38,8 @@ __all__ = [
     "contiguity",
     "contours",
     "distance_band",
-    "eb_rate",
     "ears_limit",
+    "eb_rate",
     "expected",
     "gi",
     "gi_bin",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,7 +42,9 @@ def planar(xy: ArrayLike, *, reach_m: float, name: str = "xy") -> NDArray[np.flo
         raise BadInputError(f"distance {reach_m!r}; allowed: a positive number of metres")
     if not np.isfinite(array).all():
         bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
-        raise BadInputError(f"{name}: {len(bad)} point(s) without coordinates, first at row {bad[0]}; drop them")
+        raise BadInputError(
+            f"{name}: {len(bad)} point(s) without coordinates, first at row {bad[0]}; drop them"
+        )
     if len(array) > 1:
         spread = float(np.ptp(array, axis=0).max())
         degrees = np.abs(array[:, 0]).max() <= 180 and np.abs(array[:, 1]).max() <= 90
@@ -82,9 +84,11 @@ def whole_weeks(days: int, name: str) -> int:
     return int(days)
 
 
-def level_of_one(grids: Any) -> None:
+def level_of_one(grids: gpd.GeoDataFrame) -> None:
     """Refuse grids of several levels at once: a parent would be its child's neighbour."""
     if "level" in grids.columns:
         levels = sorted({int(v) for v in grids["level"].dropna().unique()})
         if len(levels) > 1:
-            raise BadInputError(f"grids of levels {levels} together; choose one: grids[grids['level'] == {levels[-1]}]")
+            raise BadInputError(
+                f"grids of levels {levels} together; choose one: grids[grids['level'] == {levels[-1]}]"
+            )

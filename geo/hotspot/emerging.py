@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from geo.hotspot.graph import Graph
 
 MIN_STEPS = 10  # below it Mann-Kendall cannot be significant at 1 %
-KINDS = ("new", "consecutive", "intensifying", "persistent", "diminishing", "sporadic", "oscillating", "historical")
+KINDS = (
+    "new",
+    "consecutive",
+    "intensifying",
+    "persistent",
+    "diminishing",
+    "sporadic",
+    "oscillating",
+    "historical",
+)
 ZH = ("新增", "连续", "加剧", "持续", "减弱", "零星", "振荡", "历史")
 CLASSES = ("none", *(f"{kind} {side}" for side in ("hot", "cold") for kind in KINDS))
 CLASSES_ZH = ("不显著", *(f"{kind}{side}" for side in ("热点", "冷点") for kind in ZH))
@@ -87,7 +96,9 @@ def gi_cube(
     """
     x = _check.finite(values)
     if x.ndim != 2 or x.shape[0] != graph.size:
-        raise BadInputError(f"values of shape {x.shape} for a graph of {graph.size} grids; allowed: (grids, steps)")
+        raise BadInputError(
+            f"values of shape {x.shape} for a graph of {graph.size} grids; allowed: (grids, steps)"
+        )
     if against not in ("step", "cube"):
         raise BadInputError(f"against {against!r}; allowed: 'step', 'cube'")
     if neighbour_steps < 0:
@@ -182,7 +193,9 @@ def classify(
     """
     z = _check.finite(z, "z")
     if z.ndim != 2 or z.shape[1] < MIN_STEPS:
-        raise BadInputError(f"z of shape {z.shape}; allowed: (grids, {MIN_STEPS} steps and more): import more weeks")
+        raise BadInputError(
+            f"z of shape {z.shape}; allowed: (grids, {MIN_STEPS} steps and more): import more weeks"
+        )
     p = p_value(z)
     mark = (adjusted(p, axis=0) if fdr else p) <= alpha
     trend = mann_kendall(z)

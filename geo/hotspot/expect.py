@@ -118,11 +118,16 @@ def city_factor(recent: ArrayLike, baseline: ArrayLike) -> NDArray[np.float64]:
 
     Takes up season, holidays, trend and the unequal lengths of the two windows. No baseline at all: 0.
     """
-    r, b = np.asarray(recent, dtype=np.float64).sum(axis=0), np.asarray(baseline, dtype=np.float64).sum(axis=0)
+    r, b = (
+        np.asarray(recent, dtype=np.float64).sum(axis=0),
+        np.asarray(baseline, dtype=np.float64).sum(axis=0),
+    )
     return np.where(b > 0, r / np.where(b > 0, b, 1.0), 0.0)
 
 
-def residual(recent: ArrayLike, baseline: ArrayLike, *, factor: ArrayLike | None = None) -> NDArray[np.float64]:
+def residual(
+    recent: ArrayLike, baseline: ArrayLike, *, factor: ArrayLike | None = None
+) -> NDArray[np.float64]:
     """Normal score of the recent count given the grid's own baseline (负二项中位 p 残差).
 
     The predictive law of a Poisson count after a Jeffreys gamma prior: negative binomial with size
@@ -143,7 +148,9 @@ def residual(recent: ArrayLike, baseline: ArrayLike, *, factor: ArrayLike | None
     """
     r, b = _check.counts(recent, "recent"), _check.counts(baseline, "baseline")
     if r.shape != b.shape:
-        raise BadInputError(f"recent of shape {r.shape}, baseline of {b.shape}; allowed: the same grids in both")
+        raise BadInputError(
+            f"recent of shape {r.shape}, baseline of {b.shape}; allowed: the same grids in both"
+        )
     f = np.asarray(city_factor(r, b) if factor is None else factor, dtype=np.float64)
     flat = np.broadcast_to(f, r.shape)
     keys = np.stack([r.ravel(), b.ravel(), flat.ravel()]) if r.size else np.empty((3, 0))
@@ -200,5 +207,3 @@ def _distinct(keys: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
         codes = codes * len(values) + code
     _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     return keys[:, first], inverse
-
-

@@ -149,5 +149,9 @@ def distance_band(xy: ArrayLike, *, distance_m: float, index: pd.Index | None = 
         Codes of the points; 0, 1, … if not given.
     """
     points = _check.planar(xy, reach_m=distance_m)
-    pairs = cKDTree(points).query_pairs(distance_m, output_type="ndarray") if len(points) else np.empty((0, 2), int)
+    pairs = (
+        cKDTree(points).query_pairs(distance_m, output_type="ndarray")
+        if len(points)
+        else np.empty((0, 2), int)
+    )
     return Graph.from_pairs(pairs[:, 0], pairs[:, 1], pd.RangeIndex(len(points)) if index is None else index)

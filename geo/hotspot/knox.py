@@ -32,7 +32,13 @@ class Knox:
 
 
 def knox(
-    xy: ArrayLike, days: ArrayLike, *, distance_m: float, within_days: float, permutations: int = 99, seed: int
+    xy: ArrayLike,
+    days: ArrayLike,
+    *,
+    distance_m: float,
+    within_days: float,
+    permutations: int = 99,
+    seed: int,
 ) -> Knox:
     """Knox test for near repeats (近重复检验).
 
@@ -70,7 +76,9 @@ def knox(
     observed = _close(times, left, right, within_days)
     rng = np.random.default_rng(seed)
     small = times.astype(np.float32) if np.array_equal(times.astype(np.float32), times) else times
-    simulated = np.array([_close(rng.permutation(small), left, right, within_days) for _ in range(permutations)])
+    simulated = np.array(
+        [_close(rng.permutation(small), left, right, within_days) for _ in range(permutations)]
+    )
     expected = len(left) * time_pairs / (len(times) * (len(times) - 1) / 2)
     p = (1 + np.count_nonzero(simulated >= observed)) / (1 + permutations)
     return Knox(observed, len(left), time_pairs, expected, observed / expected if expected > 0 else 0.0, p)

@@ -7,7 +7,7 @@ skewed: give these functions the residual of `geo.hotspot.expect`, and use the a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 Fdr = Literal["bh", "by"]
 Alternative = Literal["two-sided", "greater", "less"]
 
+Plane = TypeVar("Plane", "NDArray[Any]", pd.Series, pd.DataFrame)
+Values: TypeAlias = "ArrayLike | pd.Series"
+
 QUADRANTS = ("none", "HH", "LL", "LH", "HL")
 
 
-def gi_star(values: Any, graph: Graph) -> Any:
+def gi_star(values: Plane, graph: Graph) -> Plane:
     """Getis-Ord Gi* of each grid, as a z score (热点 Gi* 统计量).
 
     Binary weights with the grid itself, moments of Ord & Getis (1995), equal to spdep's `localG` and to
@@ -79,7 +82,7 @@ def gi_star_array(x: NDArray[np.float64], graph: Graph) -> NDArray[np.float64]:
     return np.where(valid, (lag - k[column] * mean) / np.where(valid, bottom, 1.0), 0.0)
 
 
-def gi(values: Any, graph: Graph) -> Any:
+def gi(values: Plane, graph: Graph) -> Plane:
     """Getis-Ord Gi (without the grid itself) as a z score; same arguments and answers as `gi_star`.
 
     Moments leave the grid itself out (Getis & Ord 1992). Islands and constant planes: 0.
@@ -110,7 +113,7 @@ class Moran:
     p: float
 
 
-def moran(values: Any, graph: Graph) -> Moran:
+def moran(values: Values, graph: Graph) -> Moran:
     """Global Moran's I, row-standardised (Cliff & Ord 1981); constant values: I and z are 0, p is 1."""
     x = _matrix(values, graph)
     n = graph.size
@@ -132,7 +135,7 @@ def moran(values: Any, graph: Graph) -> Moran:
     return Moran(float(i), expected, float(variance), float(z), float(p_value(np.array([z]))[0]))
 
 
-def local_moran(values: Any, graph: Graph) -> pd.DataFrame:
+def local_moran(values: Values, graph: Graph) -> pd.DataFrame:
     """Local Moran's I of each grid, with the class of grid and surroundings (局部莫兰).
 
     `i` follows Anselin (1995) with the population variance, as spdep does, so that its mean is Moran's I
@@ -213,7 +216,7 @@ def gi_bin(z: ArrayLike, q: ArrayLike) -> NDArray[np.int8]:
     return (np.sign(np.asarray(z)) * level).astype(np.int8)
 
 
-def hot_cold(values: Any, graph: Graph, *, alpha: float = 0.05, fdr: Fdr | None = "bh") -> pd.DataFrame:
+def hot_cold(values: Values, graph: Graph, *, alpha: float = 0.05, fdr: Fdr | None = "bh") -> pd.DataFrame:
     """Gi* table of one plane, false-discovery control on (热点与冷点).
 
     Parameters
@@ -243,16 +246,18 @@ def hot_cold(values: Any, graph: Graph, *, alpha: float = 0.05, fdr: Fdr | None 
     )  # fmt: skip
 
 
-def _matrix(values: Any, graph: Graph) -> NDArray[np.float64]:
+def _matrix(values: Values, graph: Graph) -> NDArray[np.float64]:
     if isinstance(values, pd.Series | pd.DataFrame) and not values.index.equals(graph.index):
         raise BadInputError("values are not on the index of the graph; use values.reindex(graph.index)")
     x = _check.finite(values)
     if x.ndim not in (1, 2) or x.shape[0] != graph.size:
-        raise BadInputError(f"values of shape {x.shape} for a graph of {graph.size} grids; allowed: one row a grid")
+        raise BadInputError(
+            f"values of shape {x.shape} for a graph of {graph.size} grids; allowed: one row a grid"
+        )
     return x
 
 
-def _like(values: Any, result: NDArray[np.float64]) -> Any:
+def _like(values: Plane, result: NDArray[np.float64]) -> Plane:
     if isinstance(values, pd.Series):
         return pd.Series(result, index=values.index, name=values.name)
     if isinstance(values, pd.DataFrame):

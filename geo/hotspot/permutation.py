@@ -114,7 +114,7 @@ def _orders(rng: np.random.Generator, rows: int, width: int, n: int) -> NDArray[
     return table
 
 
-def _count(
+def _count(  # noqa: PLR0917  (a kernel)
     x: NDArray[np.float64],
     observed: NDArray[np.float64],
     degree: NDArray[np.int64],

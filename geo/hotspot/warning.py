@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def ears_limit(series: ArrayLike, *, alpha: float = 0.001, baseline: int = 7, lag: int = 0) -> NDArray[np.float64]:
+def ears_limit(
+    series: ArrayLike, *, alpha: float = 0.001, baseline: int = 7, lag: int = 0
+) -> NDArray[np.float64]:
     """Upper limit of EARS at each step (EARS 预警上限): mean + z(1 - alpha) × sd of the steps before.
 
     Parameters
@@ -39,10 +41,14 @@ def ears_limit(series: ArrayLike, *, alpha: float = 0.001, baseline: int = 7, la
     """
     x = _check.counts(series, "series")
     if baseline < 2 or lag < 0:
-        raise BadInputError(f"baseline {baseline}, lag {lag}; allowed: baseline of 2 and more, lag of 0 and more")
+        raise BadInputError(
+            f"baseline {baseline}, lag {lag}; allowed: baseline of 2 and more, lag of 0 and more"
+        )
     limit = np.full(x.shape, np.inf)
     if x.shape[-1] <= baseline + lag:
         return limit
-    view = np.lib.stride_tricks.sliding_window_view(x, baseline, axis=-1)[..., : x.shape[-1] - baseline - lag, :]
+    view = np.lib.stride_tricks.sliding_window_view(x, baseline, axis=-1)[
+        ..., : x.shape[-1] - baseline - lag, :
+    ]
     limit[..., baseline + lag :] = view.mean(axis=-1) + special.ndtri(1 - alpha) * view.std(axis=-1, ddof=1)
     return limit

@@ -9,7 +9,15 @@ from scipy import special, stats
 
 from geo.errors import BadInputError
 from geo.hotspot import (
-    choynowski, city_factor, eb_rate, ears_limit, expected, residual, upper_limit, upper_tail, windows,
+    choynowski,
+    city_factor,
+    ears_limit,
+    eb_rate,
+    expected,
+    residual,
+    upper_limit,
+    upper_tail,
+    windows,
 )  # fmt: skip
 
 
@@ -113,7 +121,9 @@ def test_residual_is_about_standard_normal_when_nothing_changed():
 def test_residual_takes_up_a_city_wide_swing():
     rng = np.random.default_rng(3)
     base = rng.poisson(40, 5000)
-    assert abs(residual(rng.poisson(base / 4.0), base).mean()) < 0.05  # twice the usual everywhere: nothing new
+    assert (
+        abs(residual(rng.poisson(base / 4.0), base).mean()) < 0.05
+    )  # twice the usual everywhere: nothing new
 
 
 @pytest.mark.parametrize(("r", "b"), [(0, 0), (3, 0), (0, 4)])

@@ -22,7 +22,9 @@ def neighbours(graph, grid_id):
 
 
 def test_edges_corners_gaps_and_islands():
-    table = grids((0, 0, 100, 100), (100, 0, 200, 100), (200, 100, 300, 200), (300.6, 100, 400, 200), (900, 0, 950, 50))
+    table = grids(
+        (0, 0, 100, 100), (100, 0, 200, 100), (200, 100, 300, 200), (300.6, 100, 400, 200), (900, 0, 950, 50)
+    )
     graph = contiguity(table)
     assert neighbours(graph, "g0") == {"g1"}
     assert neighbours(graph, "g1") == {"g0", "g2"}  # a corner counts

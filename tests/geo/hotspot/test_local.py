@@ -40,8 +40,22 @@ def lattice(side, step=100.0):
 
 def test_six_point_example():
     graph = hotspot.distance_band(SIX_XY, distance_m=15)
-    gi = [-1.0136728985503, -0.0436158942017, 1.3155870289605, -0.3141267582046, 1.1537398581068, 1.7783394086211]
-    gi_star = [-1.397276262012, -0.289177615627, 0.650649635161, -0.289177615627, 1.234520883520, 2.024243309390]
+    gi = [
+        -1.0136728985503,
+        -0.0436158942017,
+        1.3155870289605,
+        -0.3141267582046,
+        1.1537398581068,
+        1.7783394086211,
+    ]
+    gi_star = [
+        -1.397276262012,
+        -0.289177615627,
+        0.650649635161,
+        -0.289177615627,
+        1.234520883520,
+        2.024243309390,
+    ]
     np.testing.assert_allclose(hotspot.gi(SIX_Y, graph), gi, rtol=0, atol=1e-10)
     np.testing.assert_allclose(hotspot.gi_star(SIX_Y, graph), gi_star, rtol=0, atol=1e-10)
 
@@ -74,7 +88,9 @@ def test_columbus_moran(columbus):
 def test_columbus_local_moran_averages_to_moran(columbus):
     table, graph = columbus
     local = hotspot.local_moran(table["CRIME"], graph)
-    np.testing.assert_allclose(local["i"][:4], [0.736818491, 0.528777013, 0.093850742, 0.004820967], atol=1e-9)
+    np.testing.assert_allclose(
+        local["i"][:4], [0.736818491, 0.528777013, 0.093850742, 0.004820967], atol=1e-9
+    )
     assert local["i"].mean() == pytest.approx(0.500188557182861, abs=1e-12)
     esda = pytest.importorskip("esda")
     weights = libpysal.graph.Graph.from_sparse(graph.matrix).transform("R")
@@ -185,7 +201,7 @@ def test_gi_star_does_not_change_with_units_or_with_the_order_of_grids(seed, sca
     xy = rng.uniform(0, 1000, size=(40, 2))
     y = rng.poisson(3, size=40).astype(float)
     z = hotspot.gi_star(y, hotspot.distance_band(xy, distance_m=200))
-    moved = hotspot.distance_band(xy + [39_500_000, 3_800_000], distance_m=200)
+    moved = hotspot.distance_band(xy + np.array([39_500_000, 3_800_000]), distance_m=200)
     np.testing.assert_allclose(hotspot.gi_star(y * scale + shift, moved), z, atol=1e-6)
     order = rng.permutation(40)
     shuffled = hotspot.gi_star(y[order], hotspot.distance_band(xy[order], distance_m=200))
@@ -228,7 +244,13 @@ def test_permutation_p_agrees_with_esda_and_with_the_normal_p():
     x = np.random.default_rng(2).normal(size=144)
     p = hotspot.permutation_p(x, graph, permutations=9999, seed=1, enough=0)
     theirs = esda.G_Local(
-        x, libpysal.graph.Graph.from_sparse(graph.matrix), transform="B", star=True, permutations=999, seed=1, n_jobs=1
+        x,
+        libpysal.graph.Graph.from_sparse(graph.matrix),
+        transform="B",
+        star=True,
+        permutations=999,
+        seed=1,
+        n_jobs=1,
     )
     ours = np.minimum(p, 1 - p)
     assert np.abs(ours - theirs.p_sim).max() < 0.06
