@@ -47,15 +47,32 @@ class ServerState:
             self.live.fold(folded)
 
     def accept_incidents(self, frame: gpd.GeoDataFrame) -> list[Change]:
-        """Keep incidents durably, then show them: returns once they are on disk."""
+        """Keep incidents durably, then show them: returns once they are on disk.
+
+        An incident that is known already is corrected: what the new row leaves empty stays as it was.
+        """
         assert self.store is not None  # noqa: S101  # the route has checked
         with self.lock:
+            frame = self._completed(frame)
             self.store.write("incidents", frame)
             changes = self.live.put(rows_of(frame))
             full = len(self.live) >= self.settings.fold_after
         if full:
             self.reload()
         return changes
+
+    def _completed(self, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        kept = self.city.degrees("incidents")
+        known = kept.loc[frame.index.intersection(kept.index)]
+        newer = [row for row in map(self.live.get, frame.index) if row is not None]
+        if newer:
+            live = frame_of(newer)
+            known = pd.concat([known[~known.index.isin(live.index)], live])
+        if known.empty:
+            return frame
+        names = schema.table("incidents").names
+        filled = frame[list(names)].combine_first(known.loc[:, list(names)]).loc[frame.index]
+        return schema.checked("incidents", gpd.GeoDataFrame(filled, geometry=frame.geometry, crs=frame.crs))
 
 
 def has_dates(store: Store) -> bool:
@@ -76,6 +93,14 @@ def rows_of(frame: gpd.GeoDataFrame) -> list[dict[str, Any]]:
     plain.insert(0, "lon", shapely.get_x(shapes).tolist())
     records: list[dict[str, Any]] = plain.reset_index().to_dict("records")
     return records
+
+
+def frame_of(rows: list[dict[str, Any]]) -> gpd.GeoDataFrame:
+    """Turn `rows_of`'s rows back into conforming incidents in degrees."""
+    table = pd.DataFrame(rows)
+    shapes = shapely.points(table["lon"], table["lat"])
+    frame = gpd.GeoDataFrame(table.drop(columns=["lon", "lat"]), geometry=shapes, crs="EPSG:4490")
+    return schema.checked("incidents", frame)
 
 
 def open_state(settings: Settings) -> ServerState:
