@@ -10,6 +10,7 @@ import shapely
 
 from geo import schema
 from geo.city import City
+from geo.demo import demo_city
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -57,3 +58,15 @@ def tiny_city() -> City:
     """A City of four base grids in a row whose answers can be counted by hand."""
     grids = square_grids()
     return City("小城", crs="EPSG:4548", tables={"grids": grids}, versions={"grids": "1"})
+
+
+@pytest.fixture(scope="session")
+def demo_tiny() -> City:
+    """The demo city of 24 base grids, made once a session. Never change it."""
+    return demo_city(0, "tiny")
+
+
+@pytest.fixture(scope="session")
+def demo_small() -> City:
+    """The demo city of 400 base grids, made once a session. Never change it."""
+    return demo_city(0, "small")

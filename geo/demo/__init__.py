@@ -5,14 +5,15 @@ The tables of one seed and scale are the same on every machine; only `today` mov
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from geo.city import City
 from geo.demo import life, places, plan, plots, streets, watch
+from geo.demo.text import CITY
 from geo.errors import BadInputError, UnknownNameError
 from geo.schema import TABLES, checked
 
@@ -27,8 +28,56 @@ SCALES: Mapping[str, plan.Size] = {
 }
 TODAY = "2026-06-30"
 CRS = plan.CRS
+LONLAT = "EPSG:4490"
+SCHEME = "15"
+_HOT = ("hotspot_id", "x", "y", "radius_m", "category", "pattern", "starts", "ends", "background", "planted")
 _PARTS = ("plan", "streets", "water", "plots", "roads", "buildings", "addresses", "cameras", "targets", "forbidden",
           "occluders", "ground", "hot", "incidents", "people", "facilities", "hazards", "grids", "aliases")  # fmt: skip
+
+
+def demo_city(seed: int = 0, scale: str = "small", *, today: str = TODAY) -> City:
+    """Make a demo city (演示城市); parameters and errors as `demo_tables`, the truth in `planted`.
+
+    Examples
+    --------
+    >>> city = demo_city(scale="tiny")
+    >>> len(city.grids.query("level == 3 and kind == 'base'"))
+    24
+    """
+    tables, hot = demo_tables(seed, scale, today=today)
+    tag = f"demo-{scale}-{seed}-{today}"
+    return City(
+        CITY,
+        crs=CRS,
+        tables=tables,
+        versions=dict.fromkeys(tables, tag),
+        lonlat_crs=LONLAT,
+        scheme=SCHEME,
+        meta=facts(seed, scale, today, hot),
+    )
+
+
+def facts(seed: int, scale: str, today: str, hot: pd.DataFrame) -> dict[str, Any]:
+    """Facts about a demo city that its snapshot and its store carry (`City.meta`), ready for JSON."""
+    spots = hot.reset_index().assign(starts=hot["starts"].dt.strftime("%F").to_numpy(),
+                                     ends=hot["ends"].dt.strftime("%F").to_numpy())  # fmt: skip
+    return {"demo": {"seed": seed, "scale": scale, "today": today, "hot_spots": spots.to_dict("records")}}
+
+
+def planted(city: City) -> pd.DataFrame:
+    """Truth about the hot spots of a demo city (埋设热点), for tests of what finds them.
+
+    Returns
+    -------
+    DataFrame
+        `hotspot_id` index; `x`, `y` (metres of `city.crs`), `radius_m`, `category`, `pattern` (persistent,
+        new, intensifying, diminishing), `starts`, `ends` (dates, end excluded), `background` (incidents of
+        that category in the circle and the time that were there anyway), `planted` (added to them, uniform in
+        the circle). Any other city: no rows.
+    """
+    spots = pd.DataFrame(city.meta.get("demo", {}).get("hot_spots", []), columns=_HOT)
+    spots = spots.astype({"starts": "datetime64[us]", "ends": "datetime64[us]"})
+    return spots.set_index("hotspot_id")
 
 
 def demo_tables(
@@ -49,8 +98,8 @@ def demo_tables(
     Returns
     -------
     tables, hot_spots
-        Tables by name, each as its contract in `geo.schema` says, in EPSG:4548 metres; and the truth about
-        the hot spots (`geo.demo.life.hot_spots`, with `background` and `planted` counts).
+        Tables by name, each as its contract in `geo.schema` says, in degrees (CGCS2000, 7 decimals); and the
+        truth about the hot spots, as `planted` gives it.
 
     Raises
     ------
@@ -82,11 +131,13 @@ def _made(size: plan.Size, seed: int, today: pd.Timestamp) -> tuple[dict[str, pd
     standard = address["standard"].to_numpy()[: len(built)]
     cameras, optics = watch.cameras(city, named, size, today, rng["cameras"])
     here = life.ground(city, named, built, standard, rng["ground"])
+    grids, history = places.grids(city, built, today, rng["grids"])
     hot = life.hot_spots(city, here, size, today, rng["hot"])
     incidents, hot = life.incidents(city, here, hot, size, today, rng["incidents"])
     return {
         "boundary": places.boundary(city),
-        "grids": places.grids(city, built, rng["grids"]),
+        "grids": grids,
+        "grids_history": history,
         "roads": streets.table(named, rng["roads"]),
         "water": wet,
         "buildings": plots.buildings(built, rng["buildings"]),
@@ -96,7 +147,7 @@ def _made(size: plan.Size, seed: int, today: pd.Timestamp) -> tuple[dict[str, pd
         "targets": watch.targets(cameras, optics, built, size, rng["targets"]),
         "occluders": watch.occluders(built, named, rng["occluders"]),
         "forbidden": watch.forbidden(built, rng["forbidden"]),
-        "facilities": life.facilities(city, named, built, standard, today, rng["facilities"]),
+        "facilities": life.facilities(city, built, standard, today, rng["facilities"]),
         "hazards": life.hazards(built, size, today, rng["hazards"]),
         "people": life.people(city, built, today, rng["people"]),
         "incidents": incidents,
@@ -105,4 +156,7 @@ def _made(size: plan.Size, seed: int, today: pd.Timestamp) -> tuple[dict[str, pd
 
 def _typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.set_index(TABLES[name].key)
-    return gpd.GeoDataFrame(frame, geometry="geometry", crs=CRS) if TABLES[name].geometry else frame
+    if not TABLES[name].geometry:
+        return frame
+    shapes = plan.degrees(frame.pop("geometry").to_numpy())
+    return gpd.GeoDataFrame(frame, geometry=shapes, crs=LONLAT)

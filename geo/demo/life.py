@@ -12,7 +12,6 @@ import shapely
 from scipy.spatial import cKDTree
 
 from geo.demo import plots as pt
-from geo.demo import streets as st
 from geo.demo.text import joined, numbers
 
 if TYPE_CHECKING:
@@ -76,7 +75,9 @@ class Ground:
     address: np.ndarray  # standard text of each door
 
 
-def ground(plan: Plan, streets: Streets, plots: Plots, standard: np.ndarray, rng: np.random.Generator) -> Ground:
+def ground(
+    plan: Plan, streets: Streets, plots: Plots, standard: np.ndarray, rng: np.random.Generator
+) -> Ground:
     """Weights by village, urban over rural, and points every 25 m of street."""
     by_village = rng.lognormal(0, 0.7, plan.village.max() + 1)
     weight = by_village[plan.village[plots.cell]] * np.where(plots.kind == pt.POI, 12.0, 1.0)
@@ -88,7 +89,9 @@ def ground(plan: Plan, streets: Streets, plots: Plots, standard: np.ndarray, rng
     return Ground(plots.door, weight, point, standard)
 
 
-def hot_spots(plan: Plan, here: Ground, size: Size, today: pd.Timestamp, rng: np.random.Generator) -> pd.DataFrame:
+def hot_spots(
+    plan: Plan, here: Ground, size: Size, today: pd.Timestamp, rng: np.random.Generator
+) -> pd.DataFrame:
     """Choose places, categories and times of the planted hot spots (埋设热点): the truth for tests.
 
     Returns
@@ -98,24 +101,24 @@ def hot_spots(plan: Plan, here: Ground, size: Size, today: pd.Timestamp, rng: np
         intensifying, diminishing), `starts`, `ends` (dates, end excluded).
     """
     n = size.hot_spots
-    deep = shapely.contains_xy(plan.outline.buffer(-240.0), here.door[:, 0], here.door[:, 1])
-    weight = here.weight * deep
+    depth_m = shapely.distance(shapely.points(here.door), plan.outline.exterior)
+    weight = here.weight * (depth_m > min(230.0, np.quantile(depth_m, 0.8)))
     count = min(60 * n, int(np.count_nonzero(weight)))
     order = rng.choice(len(here.door), count, replace=False, p=weight / weight.sum())
     chosen: list[int] = []
-    span = np.ptp(here.door, axis=0).min()
+    gap = min(0.12 * np.ptp(here.door, axis=0).min(), 1_500.0)
     for row in order:  # far apart: a few dozen at most
-        if len(chosen) < n and all(np.hypot(*(here.door[row] - here.door[c])) > 0.12 * span for c in chosen):
+        if len(chosen) < n and all(np.hypot(*(here.door[row] - here.door[c])) > gap for c in chosen):
             chosen.append(int(row))
     k = np.arange(len(chosen))
     pattern = np.array(_PATTERNS)[k % len(_PATTERNS)]
     length = np.where(pattern == "new", 21, DAYS)
     end = today.tz_localize(None).normalize()
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "x": np.round(here.door[chosen, 0], 1),
             "y": np.round(here.door[chosen, 1], 1),
-            "radius_m": rng.choice([120.0, 160.0, 200.0], len(k)),
+            "radius_m": np.minimum(rng.choice([120.0, 160.0, 200.0], len(k)), np.floor(depth_m[chosen] - 20)),
             "category": np.array(_HOT, dtype=object)[(k + rng.integers(0, 5)) % len(_HOT)],
             "pattern": pattern,
             "starts": end - pd.to_timedelta(length, unit="D"),
@@ -123,7 +126,6 @@ def hot_spots(plan: Plan, here: Ground, size: Size, today: pd.Timestamp, rng: np
         },
         index=pd.Index([f"H{i + 1:02d}" for i in k], name="hotspot_id"),
     )
-    return frame
 
 
 def incidents(
@@ -212,7 +214,9 @@ def _plant(
         u = rng.random(len(rows))
         u = {"intensifying": np.sqrt(u), "diminishing": 1 - np.sqrt(u)}.get(spot.pattern, u)
         day[rows] = first + np.minimum(u * (DAYS - first), DAYS - first - 1).astype(int)
-        second[rows] = _drawn(_HOURS[CATEGORIES[spot.category][1]], len(rows), rng) * 3600 + second[rows] % 3600
+        second[rows] = (
+            _drawn(_HOURS[CATEGORIES[spot.category][1]], len(rows), rng) * 3600 + second[rows] % 3600
+        )
         angle, away = rng.uniform(0, 2 * np.pi, len(rows)), spot.radius_m * np.sqrt(rng.random(len(rows)))
         xy[rows] = np.round(
             np.array([spot.x, spot.y]) + away[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1), 2
@@ -293,19 +297,22 @@ def people(plan: Plan, plots: Plots, today: pd.Timestamp, rng: np.random.Generat
 
 
 def facilities(
-    plan: Plan, streets: Streets, plots: Plots, standard: np.ndarray, today: pd.Timestamp, rng: np.random.Generator
+    plan: Plan,
+    plots: Plots,
+    standard: np.ndarray,
+    today: pd.Timestamp,
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Facilities (物防设施): alarms and chargers at buildings, hydrants by the street, posts and stations."""
     parts: list[tuple[str, np.ndarray, np.ndarray, float]] = []
-    for kind, (per_thousand, _, bad) in _FACILITIES.items():
-        count = max(int(len(plots) * per_thousand / 1000), 2)
-        row = rng.integers(0, len(plots), count)
-        at = plots.door[row] if kind in {"hydrant", "ebike_charger"} else plots.centre[row]
-        parts.append((kind, row, at, bad))
+    for what, (per_thousand, _, share) in _FACILITIES.items():
+        row = rng.integers(0, len(plots), max(int(len(plots) * per_thousand / 1000), 2))
+        at = plots.door[row] if what in {"hydrant", "ebike_charger"} else plots.centre[row]
+        parts.append((what, row, at, share))
     first_of = {"police_station": plan.town, "fire_station": plan.district, "police_post": plan.village // 4}
-    for kind, group in first_of.items():
+    for what, group in first_of.items():
         row = _one_per(group[plots.cell], rng)
-        parts.append((kind, row, plots.door[row], 0.0))
+        parts.append((what, row, plots.door[row], 0.0))
     row = np.flatnonzero(plots.kind == pt.POI)
     parts.append(("poi", row, plots.centre[row], 0.0))
     kind = np.concatenate([np.full(len(p[1]), p[0], dtype=object) for p in parts])
@@ -313,16 +320,23 @@ def facilities(
     bad = np.concatenate([np.full(len(p[1]), p[3]) for p in parts])
     n = len(row)
     luck = rng.random(n)
-    state = np.where(luck < bad * 0.2, "alarm", np.where(luck < bad * 0.6, "fault", np.where(luck < bad, "offline", "ok")))
+    state = np.where(
+        luck < bad * 0.2, "alarm", np.where(luck < bad * 0.6, "fault", np.where(luck < bad, "offline", "ok"))
+    )
     seen = today.tz_convert("UTC") - pd.to_timedelta(rng.integers(60, 3600, n), unit="s")
     seen = seen.where(state != "offline", seen - pd.Timedelta(days=3))
     linked = np.isin(kind, ("smoke_alarm", "lpg_cylinder", "ebike_charger", "hydrant", "aed"))
     poi = kind == "poi"
-    town, village = plan.town_name[plan.town[plots.cell[row]]], plan.village_name[plan.village[plots.cell[row]]]
+    town, village = (
+        plan.town_name[plan.town[plots.cell[row]]],
+        plan.village_name[plan.village[plots.cell[row]]],
+    )
     label = {k: v[1] for k, v in _FACILITIES.items()} | {
         "police_station": "派出所", "fire_station": "消防救援站", "police_post": "警务室", "poi": "",
     }  # fmt: skip
-    name = np.where(np.isin(kind, ("police_station", "fire_station")), town, village) + pd.Series(kind).map(label).to_numpy(dtype=object)
+    name = np.where(np.isin(kind, ("police_station", "fire_station")), town, village) + pd.Series(kind).map(
+        label
+    ).to_numpy(dtype=object)
     name[poi] = plots.group_name[plots.group[row[poi]]]
     return pd.DataFrame(
         {

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _DEDICATED = ("mall", "school", "market")
 _SINCE = pd.Timestamp("2024-01-01")
+_REDRAWN_DAYS = 100
 
 
 def water(plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
@@ -32,7 +33,9 @@ def water(plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
     angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     shape = 1 + 0.2 * np.cos(2 * angle + 1) + 0.1 * np.sin(3 * angle)
     size = rng.uniform(0.5, 1.0, len(lakes)) * min(2.5 * half_m, 220.0)
-    ring = lakes[:, None] + (size[:, None] * shape)[..., None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    ring = lakes[:, None] + (size[:, None] * shape)[..., None] * np.stack(
+        [np.cos(angle), np.sin(angle)], axis=1
+    )
     shapes = shapely.intersection(np.concatenate([[river], shapely.polygons(ring)]), plan.outline)
     keep = ~shapely.is_empty(shapes)
     names = np.array(["云溪河", *joined("镜湖", numbers(np.arange(len(lakes)) + 1)).tolist()], dtype=object)
@@ -51,14 +54,19 @@ def boundary(plan: Plan) -> pd.DataFrame:
     return pd.DataFrame({"boundary_id": ["city"], "name": [CITY], "geometry": [plan.outline]})
 
 
-def grids(plan: Plan, plots: Plots, rng: np.random.Generator) -> pd.DataFrame:
-    """Towns, villages and base grids that tile; dedicated grids over them and micro grids inside some.
+def grids(
+    plan: Plan, plots: Plots, today: pd.Timestamp, rng: np.random.Generator
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Towns, villages and base grids that tile; dedicated grids over them, micro grids inside; and the history.
 
-    Codes have 15 digits: 6 county, 3 street or town, 3 village, 3 serial. A town ends in six zeros' place by
-    having 9 digits, a village 12; a dedicated grid's serial starts at 901; a micro grid has two digits more.
+    Codes have 15 digits: 6 county, 3 street or town, 3 village, 3 serial; a town has the first 9 of them, a
+    village the first 12. A dedicated grid's serial starts at 901, a retired one's at 801; a micro grid has two
+    digits more. 100 days before `today` some base grids were split and some merged (网格调整).
     """
     homes = np.bincount(
-        plots.cell[plots.kind != pt.POI], weights=plots.floors[plots.kind != pt.POI] * 2, minlength=len(plan.cells)
+        plots.cell[plots.kind != pt.POI],
+        weights=plots.floors[plots.kind != pt.POI] * 2,
+        minlength=len(plan.cells),
     ).astype(int)
     area = np.where(plan.urban, "urban", "rural")
     base = pd.DataFrame(
@@ -78,10 +86,55 @@ def grids(plan: Plan, plots: Plots, rng: np.random.Generator) -> pd.DataFrame:
     village["parent_id"] = village["grid_id"].str[:9]
     town = _level(plan, plan.town, plan.town_code, plan.town_name, 1, homes)
     town["parent_id"] = None
-    everything = pd.concat(
-        [town, village, base, _dedicated(plan, plots), _micro(plan, base, rng)], ignore_index=True
+    redrawn = today.tz_localize(None).normalize() - pd.Timedelta(days=_REDRAWN_DAYS)
+    history, fresh = _history(plan, base, redrawn, rng)
+    micro = _micro(plan, base, np.setdiff1d(np.flatnonzero(plan.urban), fresh), rng)
+    base["valid_from"] = _SINCE
+    base.loc[fresh, "valid_from"] = redrawn
+    others = pd.concat([town, village, _dedicated(plan, plots), micro]).assign(valid_from=_SINCE)
+    return pd.concat([others, base], ignore_index=True).sort_values("grid_id"), history
+
+
+def _history(
+    plan: Plan, base: pd.DataFrame, redrawn: pd.Timestamp, rng: np.random.Generator
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Grids retired on the day of re-drawing, and the rows of today's grids that came of them."""
+    villages = np.flatnonzero(np.bincount(plan.village) >= 3)
+    villages = rng.permutation(villages)[: max(len(villages) // 25, 2)]
+    retired: list[tuple[int, shapely.Polygon]] = []  # a row of the village, the old shape
+    fresh: list[int] = []
+    for i, village in enumerate(villages):
+        rows = np.flatnonzero(plan.village == village)
+        if i % 2:  # two old grids were merged into this one
+            halves = next(((r, h) for r in rows if (h := _cut(plan.cells[r])) is not None), None)
+            if halves is not None:
+                fresh.append(int(halves[0]))
+                retired += [(int(halves[0]), shape) for shape in halves[1]]
+        else:  # an old grid was split into these two
+            touching = shapely.relate_pattern(plan.cells[rows[0]], plan.cells[rows[1:]], "F***1****")
+            if touching.any():
+                pair = [int(rows[0]), int(rows[1:][np.argmax(touching)])]
+                fresh += pair
+                retired.append((pair[0], shapely.coverage_union_all(plan.cells[pair])))
+    row = np.array([r for r, _ in retired], dtype=int)
+    parent = plan.village_code[plan.village[row]]
+    serial = 801 + pd.Series(parent).groupby(parent).cumcount().to_numpy()
+    code = joined(parent, numbers(serial, 3))
+    history = pd.DataFrame(
+        {
+            "history_id": joined(code, "@", redrawn.strftime("%Y%m%d")),
+            "grid_id": code,
+            "level": 3,
+            "kind": "base",
+            "name": joined(plan.village_name[plan.village[row]], "原第", numbers(serial - 800), "网格"),
+            "parent_id": parent,
+            "valid_from": _SINCE,
+            "valid_to": redrawn,
+            "area_type": base["area_type"].to_numpy()[row],
+            "geometry": [shape for _, shape in retired],
+        }
     )
-    return everything.assign(valid_from=_SINCE)
+    return history, np.array(fresh, dtype=int)
 
 
 def _serial(code: np.ndarray) -> np.ndarray:
@@ -122,7 +175,9 @@ def _dedicated(plan: Plan, plots: Plots) -> pd.DataFrame:
         keep[a[a > b]] = False
     row, shape = row[keep], shape[keep]
     parent = plan.village_code[plan.village[plots.cell[row]]]
-    serial = pd.Series(parent).groupby(parent).cumcount().to_numpy() + 901 if len(row) else np.zeros(0, dtype=int)
+    serial = (
+        pd.Series(parent).groupby(parent).cumcount().to_numpy() + 901 if len(row) else np.zeros(0, dtype=int)
+    )
     return pd.DataFrame(
         {
             "grid_id": joined(parent, numbers(serial, 3)),
@@ -138,15 +193,13 @@ def _dedicated(plan: Plan, plots: Plots) -> pd.DataFrame:
     )
 
 
-def _micro(plan: Plan, base: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def _micro(plan: Plan, base: pd.DataFrame, rows: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
     """Micro grids (微网格): some base grids cut in two by a chord between two of their own vertices."""
-    rows = np.flatnonzero(plan.urban)
     rows = np.sort(rng.choice(rows, max(len(rows) // 20, 2), replace=False))
     parent: list[int] = []
     halves: list[shapely.Polygon] = []
     for row in rows:  # one grid in twenty
-        ring = shapely.get_coordinates(plan.cells[row])[:-1]
-        pair = _cut(ring, plan.cells[row])
+        pair = _cut(plan.cells[row])
         if pair is not None:
             parent += [row, row]
             halves += pair
@@ -167,8 +220,9 @@ def _micro(plan: Plan, base: pd.DataFrame, rng: np.random.Generator) -> pd.DataF
     )
 
 
-def _cut(ring: np.ndarray, cell: shapely.Polygon) -> list[shapely.Polygon] | None:
-    """Two halves that share a chord, or None where no chord of those tried stays inside."""
+def _cut(cell: shapely.Polygon) -> list[shapely.Polygon] | None:
+    """Two halves that share a chord between vertices, or None where no chord of those tried stays inside."""
+    ring = shapely.get_coordinates(cell)[:-1]
     n = len(ring)
     for shift in range(0, n // 2, max(n // 16, 1)):
         a, b = shift, (shift + n // 2) % n
@@ -183,7 +237,9 @@ def _cut(ring: np.ndarray, cell: shapely.Polygon) -> list[shapely.Polygon] | Non
     return None
 
 
-def aliases(plots: Plots, standard: np.ndarray, today: pd.Timestamp, rng: np.random.Generator) -> pd.DataFrame:
+def aliases(
+    plots: Plots, standard: np.ndarray, today: pd.Timestamp, rng: np.random.Generator
+) -> pd.DataFrame:
     """Old and popular names of some points of interest and compounds (别名)."""
     group = np.unique(plots.group[plots.group >= 0])
     group = np.sort(rng.choice(group, max(len(group) // 15, 1), replace=False)) if len(group) else group
@@ -202,7 +258,8 @@ def aliases(plots: Plots, standard: np.ndarray, today: pd.Timestamp, rng: np.ran
             "valid_from": _SINCE,
             "state": np.where(rng.random(len(group)) < 0.9, "accepted", "proposed"),
             "taught_by": "指挥中心值班岗",
-            "taught_at": today.tz_convert("UTC") - pd.to_timedelta(rng.integers(1, 400, len(group)), unit="D"),
+            "taught_at": today.tz_convert("UTC")
+            - pd.to_timedelta(rng.integers(1, 400, len(group)), unit="D"),
             "geometry": shapely.points(plots.door[row]),
         }
     )

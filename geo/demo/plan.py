@@ -62,14 +62,27 @@ class Plan:
     village_name: np.ndarray
     outline: shapely.Polygon
 
-    def locate(self, points: np.ndarray) -> np.ndarray:
-        """Return the row of the cell of each point (lowest row on a border), -1 outside."""
-        tree = shapely.STRtree(self.cells)
-        shapely.prepare(self.cells)
-        point, cell = tree.query(points, predicate="intersects")
-        found = np.full(len(points), len(self.cells))
+    def locate(self, xy: np.ndarray) -> np.ndarray:
+        """Return the row of the cell of each point (lowest code on a border), -1 outside.
+
+        Asked in the rounded degrees that the tables hold, so that a declared grid is right to the last digit.
+        """
+        cells = degrees(self.cells)
+        shapely.prepare(cells)
+        point, cell = shapely.STRtree(cells).query(degrees(shapely.points(xy)), predicate="intersects")
+        found = np.full(len(xy), len(cells))
         np.minimum.at(found, point, cell)
-        return np.where(found == len(self.cells), -1, found)
+        return np.where(found == len(cells), -1, found)
+
+
+def degrees(shapes: np.ndarray) -> np.ndarray:
+    """Shapes in degrees, longitude first, rounded to 1e-7 (about 1 cm)."""
+    transformer = pyproj.Transformer.from_crs(CRS, 4490, always_xy=True)
+
+    def rounded(xy: np.ndarray) -> np.ndarray:
+        return np.round(np.stack(transformer.transform(xy[:, 0], xy[:, 1]), axis=1), _DECIMALS)
+
+    return shapely.transform(shapes, rounded)
 
 
 def make(size: Size, rng: np.random.Generator) -> Plan:
@@ -81,9 +94,7 @@ def make(size: Size, rng: np.random.Generator) -> Plan:
     rows = np.flatnonzero(inside)
     xy = seeds[rows]
     district, town, village = _chain(voronoi, seeds, inside, centres, size, rng)
-    away = np.min(
-        np.hypot(*(xy[:, None] - centres[None]).transpose(2, 0, 1)) / radius_m[None] * 0.85, axis=1
-    )
+    away = np.min(np.hypot(*(xy[:, None] - centres[None]).transpose(2, 0, 1)) / radius_m[None] * 0.85, axis=1)
     urban = _majority(town, away < 1.0)
     return _named(cells, xy, district, town, village, urban, centres, radius_m, rng)
 
@@ -162,9 +173,7 @@ def _outline_rank(xy: np.ndarray, base_m: float, rng: np.random.Generator) -> np
     return np.hypot(xy[:, 0], xy[:, 1]) / (base_m * np.clip(outline, 0.6, 1.5))
 
 
-def _cells(
-    voronoi: Voronoi, points: np.ndarray, inside: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def _cells(voronoi: Voronoi, points: np.ndarray, inside: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Polygons of the inside cells with noisy shared borders."""
     pairs, ends = voronoi.ridge_points, np.asarray(voronoi.ridge_vertices)
     used = inside[pairs].any(axis=1)
@@ -250,9 +259,7 @@ def _rings(
     ridge, cell = ridge[order], cell[order]
     e, f = a[ridge] - points[cell], c[ridge] - points[cell]
     ahead = e[:, 0] * f[:, 1] - e[:, 1] * f[:, 0] > 0
-    chains = [
-        lines[r][:-1] if forward else lines[r][:0:-1] for r, forward in zip(ridge, ahead, strict=True)
-    ]
+    chains = [lines[r][:-1] if forward else lines[r][:0:-1] for r, forward in zip(ridge, ahead, strict=True)]
     coords = np.concatenate(chains)
     rows = np.unique(cell, return_inverse=True)[1]
     owner = np.repeat(rows, [len(x) for x in chains])
@@ -312,7 +319,9 @@ def _majority(group: np.ndarray, flag: np.ndarray) -> np.ndarray:
 
 def _ranked(parent: np.ndarray, child: np.ndarray, key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Serial of each child in its parent from 1, ordered by mean key; and the parent of each child."""
-    table = pd.DataFrame({"parent": parent, "key": key}).groupby(child).agg({"parent": "first", "key": "mean"})
+    table = (
+        pd.DataFrame({"parent": parent, "key": key}).groupby(child).agg({"parent": "first", "key": "mean"})
+    )
     serial = table.sort_values("key", kind="stable").groupby("parent").cumcount().add(1)
     return serial.sort_index().to_numpy(), table["parent"].to_numpy()
 

@@ -51,9 +51,7 @@ class Plots:
         return len(self.shape)
 
 
-def make(
-    plan: Plan, streets: Streets, water: np.ndarray, rng: np.random.Generator
-) -> tuple[Plots, Streets]:
+def make(plan: Plan, streets: Streets, water: np.ndarray, rng: np.random.Generator) -> tuple[Plots, Streets]:
     """Line every street with buildings; also returns the streets with the lanes that were opened."""
     slots = _slots(streets, rng)
     opened = slots[(slots["use"] == LANE) & slots["leads"]]
@@ -92,9 +90,7 @@ def _slots(streets: Streets, rng: np.random.Generator, *, quiet: bool = False) -
     behind = shapely.get_coordinates(shapely.line_interpolate_point(line, at - 2.0))
     along = ahead - behind
     along /= np.maximum(np.hypot(*along.T), 1e-9)[:, None]
-    frame = pd.DataFrame(
-        {"street": street, "k": k, "x": x, "y": y, "ax": along[:, 0], "ay": along[:, 1]}
-    )
+    frame = pd.DataFrame({"street": street, "k": k, "x": x, "y": y, "ax": along[:, 0], "ay": along[:, 1]})
     frame = pd.concat([frame.assign(side=1), frame.assign(side=-1)], ignore_index=True)
     frame["nx"] = -frame["ay"] * frame["side"]
     frame["ny"] = frame["ax"] * frame["side"]
@@ -106,9 +102,10 @@ def _slots(streets: Streets, rng: np.random.Generator, *, quiet: bool = False) -
     use = np.full(len(frame), PLAIN)
     if not quiet:
         town = np.isin(cls, (st.PRIMARY, st.SECONDARY, st.RESIDENTIAL))
+        big = min(0.93, float(np.sort(np.unique(luck[town]))[-6:].min(initial=1.0)))
         use[town & (luck < 0.34)] = COMPOUND
-        use[town & (luck > 0.93)] = POI
-        use[town & (luck > 0.85) & (luck <= 0.93)] = LANE
+        use[town & (luck >= big)] = POI
+        use[town & (luck > 0.85) & (luck < big)] = LANE
     frame["use"] = use
     frame["leads"] = frame["k"] % RUN == 2
     sparse = np.array([0.10, 0.82, 0.85, 0.85, 0.8, 0.9])[cls]
@@ -130,8 +127,13 @@ def _footprints(slots: pd.DataFrame, streets: Streets, rng: np.random.Generator)
     width = np.where(poi, rng.uniform(60, 110, n), rng.uniform(13, 24, n))
     deep = np.where(poi, rng.uniform(40, 70, n), rng.uniform(9, 13, n))
     village = np.isin(cls[slot], (st.VILLAGE, st.LANE, st.TRUNK))
-    width, deep = np.where(village, rng.uniform(9, 15, n), width), np.where(village, rng.uniform(7, 10, n), deep)
-    front = streets.width_m[slots["street"].to_numpy()[slot]] / 2 + np.where(village, 3.0, SETBACK_M) + 25.0 * row
+    width, deep = (
+        np.where(village, rng.uniform(9, 15, n), width),
+        np.where(village, rng.uniform(7, 10, n), deep),
+    )
+    front = (
+        streets.width_m[slots["street"].to_numpy()[slot]] / 2 + np.where(village, 3.0, SETBACK_M) + 25.0 * row
+    )
     point, along, normal = (slots[c].to_numpy()[slot] for c in (["x", "y"], ["ax", "ay"], ["nx", "ny"]))
     door = point + normal * front[:, None]
     a, d = along * (width / 2)[:, None], normal * deep[:, None]
@@ -178,7 +180,7 @@ def _finished(
     rows = np.flatnonzero(keep)
     slot = built["slot"][rows]
     centre = shapely.get_coordinates(shapely.centroid(shape[rows]))
-    cell = plan.locate(shapely.points(np.round(built["door"][rows], 2)))
+    cell = plan.locate(built["door"][rows])
     good = cell >= 0
     rows, slot, centre, cell = rows[good], slot[good], centre[good], cell[good]
     frame = slots.take(slot).reset_index(drop=True)
@@ -195,14 +197,14 @@ def _finished(
     block[order.index] = order.groupby("group").cumcount() + 1
     groups = int(group.max()) + 1
     poi = np.full(groups, -1)
-    poi[group[use == POI]] = rng.integers(0, len(POI_KINDS), (use == POI).sum())
+    poi[group[use == POI]] = rng.permutation(np.count_nonzero(use == POI)) % len(POI_KINDS)
     tail = np.array([t for _, t in POI_KINDS], dtype=object)
     name = np.array(roots(rng, groups), dtype=object) + np.where(
         poi >= 0, tail[poi], rng.choice(np.array(COMPOUND_TAILS, dtype=object), groups)
     )
     return Plots(
         shape=shape[rows],
-        door=np.round(built["door"][rows], 2),
+        door=built["door"][rows],
         centre=centre,
         along=frame[["ax", "ay"]].to_numpy(),
         floors=built["floors"][rows],
@@ -292,7 +294,9 @@ def _address_rows(
     tail = _suffix(streets.name[street], road, lane)
     group = plots.group[row]
     grouped = group >= 0
-    group_name = np.where(grouped, plots.group_name[group], "") if len(plots.group_name) else np.full(len(row), "")
+    group_name = (
+        np.where(grouped, plots.group_name[group], "") if len(plots.group_name) else np.full(len(row), "")
+    )
     style = np.array(["号楼", "栋", "幢"], dtype=object)[group % 3]
     block_text = np.where(block > 0, joined(numbers(block), style).to_numpy(dtype=object), "")
     unit_text = np.where(unit > 0, joined(numbers(unit), "单元").to_numpy(dtype=object), "")

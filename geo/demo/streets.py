@@ -83,8 +83,7 @@ def lanes(
 
 def table(streets: Streets, rng: np.random.Generator) -> pd.DataFrame:
     """Roads between junctions (道路): every crossing is a vertex of both; one row per piece."""
-    noded = shapely.get_parts(shapely.unary_union(streets.line))
-    noded = noded[shapely.length(noded) > 0.01]
+    noded = shapely.get_parts(shapely.unary_union(streets.line, grid_size=0.01))
     middle = shapely.line_interpolate_point(noded, 0.5, normalized=True)
     source = shapely.STRtree(streets.line).nearest(middle)
     order = np.lexsort([shapely.line_locate_point(streets.line[source], middle), source])
@@ -171,12 +170,12 @@ def _parts(xy: np.ndarray, *, eastward: bool, cls: int) -> list[tuple[np.ndarray
         kind = "巷" if len(xy) < 4 else kind
     if cls != PRIMARY or len(xy) < 7:
         return [(xy, kind)]
-    sides = ("西", "中", "东") if eastward else ("南", "中", "北")
+    sides = ("西路", "中路", "东路") if eastward else ("南路", "中路", "北路")
     cut = (len(xy) - 1) // 3
     return [
-        (xy[: cut + 1], sides[0] + kind),
-        (xy[cut : len(xy) - cut], sides[1] + kind),
-        (xy[len(xy) - cut - 1 :], sides[2] + kind),
+        (xy[: cut + 1], sides[0]),
+        (xy[cut : len(xy) - cut], sides[1]),
+        (xy[len(xy) - cut - 1 :], sides[2]),
     ]
 
 
@@ -204,21 +203,19 @@ def _wavy(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, step_m: float 
     length = float(np.hypot(*(b - a)))
     t = np.linspace(0, 1, max(int(length / step_m), 2) + 1)
     normal = np.array([a[1] - b[1], b[0] - a[0]]) / max(length, 1.0)
-    bend = sum(
-        rng.normal(0, 0.03 / k) * length * np.sin(k * np.pi * t) for k in (1, 2, 3, 5)
-    )
+    bend = sum(rng.normal(0, 0.03 / k) * length * np.sin(k * np.pi * t) for k in (1, 2, 3, 5))
     return a + t[:, None] * (b - a) + np.asarray(bend)[:, None] * normal
 
 
-def _radials(
-    seats: np.ndarray, built: Streets, inner: shapely.Polygon, rng: np.random.Generator
-) -> Streets:
+def _radials(seats: np.ndarray, built: Streets, inner: shapely.Polygon, rng: np.random.Generator) -> Streets:
     """Roads between neighbouring seats, each from the nearest point of the built streets to the next."""
     if len(seats) < 3:
         pairs = np.array([[0, 1]])
     else:
         simplex = Delaunay(seats).simplices
-        pairs = np.unique(np.sort(np.concatenate([simplex[:, [0, 1]], simplex[:, [1, 2]], simplex[:, [0, 2]]])), axis=0)
+        pairs = np.unique(
+            np.sort(np.concatenate([simplex[:, [0, 1]], simplex[:, [1, 2]], simplex[:, [0, 2]]])), axis=0
+        )
     length = np.hypot(*(seats[pairs[:, 0]] - seats[pairs[:, 1]]).T)
     pairs = pairs[length < 2.2 * np.median(length)]
     names = roots(rng, len(pairs))
@@ -253,7 +250,9 @@ def _villages(plan: Plan, built: Streets, inner: shapely.Polygon, rng: np.random
     across = np.stack([-along[:, 1], along[:, 0]], axis=1)
     half = rng.uniform(90, 190, (len(seat), 1))
     offset = half * 0.55
-    main = np.stack([seat - along * half, seat - along * offset, seat, seat + along * offset, seat + along * half], 1)
+    main = np.stack(
+        [seat - along * half, seat - along * offset, seat, seat + along * offset, seat + along * half], 1
+    )
     lines = list(main)
     for side in (-1, 1):
         middle = seat + side * along * offset

@@ -41,7 +41,9 @@ def cameras(
     heading = np.degrees(np.arctan2(poles["ax"], poles["ay"])).to_numpy() + rng.normal(0, 6, n)
     heading += np.array([0, 180, 90, 270])[rank]
     ptz = rng.choice([1, 2, 3, 4, 6], n, p=[0.16, 0.06, 0.60, 0.14, 0.04])
-    fov = np.select([ptz == 6, ptz == 3], [rng.uniform(150, 180, n), rng.uniform(35, 95, n)], rng.uniform(45, 70, n))
+    fov = np.select(
+        [ptz == 6, ptz == 3], [rng.uniform(150, 180, n), rng.uniform(35, 95, n)], rng.uniform(45, 70, n)
+    )
     true = pd.DataFrame(
         {
             "x": poles["x"].to_numpy(),
@@ -96,7 +98,7 @@ def _poles(plan: Plan, streets: Streets, count: int, rng: np.random.Generator) -
     )
     frame["name"] = pd.Series(streets.name[street], dtype=object).replace("", None)
     frame["cls"] = streets.cls[street]
-    frame["cell"] = plan.locate(shapely.points(frame[["x", "y"]]))
+    frame["cell"] = plan.locate(frame[["x", "y"]].to_numpy())
     nearest = cKDTree(plan.seeds)
     lost = frame["cell"].to_numpy() < 0
     frame.loc[lost, "cell"] = nearest.query(frame.loc[lost, ["x", "y"]].to_numpy())[1]
@@ -116,7 +118,9 @@ def _register(
     main = np.isin(poles["cls"], (st.TRUNK, st.PRIMARY))
     industry = np.where(main, rng.choice(["00", "04"], n), rng.choice(["00", "01", "08"], n))
     serial = pd.Series(county).groupby(county).cumcount().to_numpy() + 1
-    code = joined(county, "00", industry, np.where(true["ptz_type"] == 6, "122", "132"), "0", numbers(serial, 6))
+    code = joined(
+        county, "00", industry, np.where(true["ptz_type"] == 6, "122", "132"), "0", numbers(serial, 6)
+    )
 
     def lost(share: float) -> np.ndarray:
         return rng.random(n) < share
@@ -131,7 +135,13 @@ def _register(
     return pd.DataFrame(
         {
             "camera_id": code,
-            "name": joined(road.to_numpy(dtype=object), numbers(poles["pole"].to_numpy() + 1), "号杆", poles.groupby("pole").cumcount().add(1).astype(str).to_numpy(dtype=object), "号"),
+            "name": joined(
+                road.to_numpy(dtype=object),
+                numbers(poles["pole"].to_numpy() + 1),
+                "号杆",
+                poles.groupby("pole").cumcount().add(1).astype(str).to_numpy(dtype=object),
+                "号",
+            ),
             "point_class": np.where(main, 1, rng.choice([1, 2, 3], n, p=[0.15, 0.45, 0.40])),
             "ptz_type": true["ptz_type"],
             "bearing_deg": bearing,
@@ -146,13 +156,23 @@ def _register(
             "state": true["state"],
             "state_since": since.tz_convert("UTC") if since.tz else since,
             "secrecy": (rng.random(n) < 0.004).astype(int),
-            "unit": joined(plan.district_name[plan.district[cell]], rng.choice(["公安分局", "综合执法局", "交通运输局"], n, p=[0.7, 0.15, 0.15])),
+            "unit": joined(
+                plan.district_name[plan.district[cell]],
+                rng.choice(["公安分局", "综合执法局", "交通运输局"], n, p=[0.7, 0.15, 0.15]),
+            ),
             "pole_id": joined("G", numbers(poles["pole"].to_numpy() + 1, 6)),
             "switch_id": joined("S", numbers(poles["pole"].to_numpy() // 12 + 1, 5)),
             "civil_code": county,
-            "address": joined(plan.district_name[plan.district[cell]], plan.town_name[plan.town[cell]], road.to_numpy(dtype=object)),
-            "install_time": today.tz_localize(None).normalize() - pd.to_timedelta(rng.integers(60, 3200, n), unit="D"),
-            "record_days": pd.Series(rng.choice([15, 30, 60, 90], n, p=[0.03, 0.72, 0.15, 0.10]).astype(float)).mask(lost(0.1)),
+            "address": joined(
+                plan.district_name[plan.district[cell]],
+                plan.town_name[plan.town[cell]],
+                road.to_numpy(dtype=object),
+            ),
+            "install_time": today.tz_localize(None).normalize()
+            - pd.to_timedelta(rng.integers(60, 3200, n), unit="D"),
+            "record_days": pd.Series(
+                rng.choice([15, 30, 60, 90], n, p=[0.03, 0.72, 0.15, 0.10]).astype(float)
+            ).mask(lost(0.1)),
             "has_contact": rng.random(n) > 0.12,
             "networked": rng.random(n) > 0.02,
             "position_error_m": rng.choice([2.0, 5.0, 10.0], n),
