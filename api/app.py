@@ -8,10 +8,10 @@ from fastapi import FastAPI, Request, Response
 from starlette.types import ASGIApp
 
 from api import errors
-from api.routers import grids, health, incidents, indicators
+from api.routers import grids, health, incidents, indicators, stream
 from api.state import ServerState
 
-ROUTERS = (health.router, grids.router, indicators.router, incidents.router)
+ROUTERS = (health.router, grids.router, indicators.router, incidents.router, stream.router)
 
 DESCRIPTION = """Which grid is this place; what happens there; what do the cameras see.
 
@@ -27,6 +27,7 @@ def create_app(state: ServerState) -> FastAPI:
         app.state.ready = True
         yield
         app.state.ready = False
+        stream.hub_of(state, app.state).close()
         if state.store is not None:
             state.store.close()
 

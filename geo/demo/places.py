@@ -224,6 +224,8 @@ def _cut(cell: shapely.Polygon) -> list[shapely.Polygon] | None:
     """Two halves that share a chord between vertices, or None where no chord of those tried stays inside."""
     ring = shapely.get_coordinates(cell)[:-1]
     n = len(ring)
+    if n < 4:
+        return None
     for shift in range(0, n // 2, max(n // 16, 1)):
         a, b = shift, (shift + n // 2) % n
         lo, hi = min(a, b), max(a, b)
