@@ -6,6 +6,7 @@ classes, warnings. The space-time scan and the forecast use counts. All function
 
 from __future__ import annotations
 
+from geo.hotspot.cube import SOURCES, Account, Cube, incident_cube
 from geo.hotspot.emerging import CLASSES, CLASSES_ZH, classify, gi_cube, mann_kendall, residual_cube, weekly
 from geo.hotspot.expect import (
     choynowski,
@@ -22,14 +23,19 @@ from geo.hotspot.heat import Surface, contours, kde, kde_at
 from geo.hotspot.knox import Knox, knox
 from geo.hotspot.local import Moran, adjusted, gi, gi_bin, gi_star, hot_cold, local_moran, moran, p_value
 from geo.hotspot.permutation import permutation_p
+from geo.hotspot.scan import Scan, gumbel_p, llr, scan
 from geo.hotspot.warning import ears_limit
 
 __all__ = [
     "CLASSES",
     "CLASSES_ZH",
+    "SOURCES",
+    "Account",
+    "Cube",
     "Graph",
     "Knox",
     "Moran",
+    "Scan",
     "Surface",
     "adjusted",
     "choynowski",
@@ -45,10 +51,13 @@ __all__ = [
     "gi_bin",
     "gi_cube",
     "gi_star",
+    "gumbel_p",
     "hot_cold",
+    "incident_cube",
     "kde",
     "kde_at",
     "knox",
+    "llr",
     "local_moran",
     "mann_kendall",
     "moran",
@@ -56,6 +65,7 @@ __all__ = [
     "permutation_p",
     "residual",
     "residual_cube",
+    "scan",
     "upper_limit",
     "upper_tail",
     "weekly",
