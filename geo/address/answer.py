@@ -98,5 +98,7 @@ class Answer:
     status: Status
     candidates: list[Candidate]
     text: str = ""
-    spans: list[tuple[int, int, str, int]] = field(default_factory=list)  # start, end, name, GA/T 2000.32 level
+    spans: list[tuple[int, int, str, int]] = field(
+        default_factory=list
+    )  # start, end, name, GA/T 2000.32 level
     others: list[Answer] = field(default_factory=list)

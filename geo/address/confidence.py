@@ -42,7 +42,7 @@ def features(found: Sequence[Found], gazetteer: Gazetteer) -> list[tuple[float, 
     The margin is to the best candidate that is another place: for the first the runner-up, for the others the
     first.
     """
-    out = []
+    out: list[tuple[float, ...]] = []
     for i, f in enumerate(found):
         rivals = [g.score for j, g in enumerate(found) if j != i and not _same_grid(f, g)]
         margin = f.score - max(rivals) if rivals else 4.0
@@ -106,7 +106,9 @@ class Calibration:
     def loads(cls, text: str) -> Calibration:
         """Read `dumps`."""
         raw = json.loads(text)
-        return cls(tuple(float(raw["weights"][n]) for n in NAMES), raw["unique_at"], raw["none_at"], raw["fitted_on"])
+        return cls(
+            tuple(float(raw["weights"][n]) for n in NAMES), raw["unique_at"], raw["none_at"], raw["fitted_on"]
+        )
 
 
 def fit(

@@ -25,7 +25,9 @@ OWN_NAME = 1 << 30  # codes from here on are hashes of named buildings or odd su
 
 COLUMNS = ("district", "town", "village", "road", "lane", "number", "compound", "building", "unit", "room")
 
-_HOUSE = re.compile(r"^\|?(?P<n>\d{1,6})(?P<sub>(?:号?[-之附]\d{1,4}|号?[甲乙丙丁戊己庚辛A-H](?![A-Z座栋]))*)(?:号)?")
+_HOUSE = re.compile(
+    r"^\|?(?P<n>\d{1,6})(?P<sub>(?:号?[-之附]\d{1,4}|号?[甲乙丙丁戊己庚辛A-H](?![A-Z座栋]))*)(?:号)?"
+)
 
 
 def _mixed(text: str) -> int:
@@ -95,7 +97,7 @@ def room_code(text: str) -> int:
 
 _TAIL = re.compile(
     r"^(?P<head>.*?)"
-    r"(?:(?P<building>(?:[A-Z]?\d{1,4}[A-Z]?|[A-Z])(?:号楼|栋|幢|座|#楼|#|(?<=[^号])楼)))?"
+    r"(?:(?P<building>(?:[A-Z]?\d{1,4}[A-Z]?|[A-Z])(?:号楼|栋|幢|座|#楼|#)))?"
     r"(?:(?P<unit>(?:\d{1,2}|[A-Z])(?:单元|门)))?"
     r"(?:(?P<room>[A-Z]?\d{3,5})(?:室|户|房|号房)?|(?P<floor>\d{1,2}楼(?:[-之]\d+)?))?$"
 )
@@ -118,7 +120,9 @@ def split_text(text: str) -> tuple[str, ...]:
     """Elements of one standard address text, in the order of `COLUMNS`; "" for what it lacks."""
     folded = fold_text(text)
     admin = _ADMIN.match(folded)
-    district, town, village = (admin[g] or "" for g in ("district", "town", "village")) if admin else ("",) * 3
+    district, town, village = (
+        (admin[g] or "" for g in ("district", "town", "village")) if admin else ("",) * 3
+    )
     rest = folded[admin.end() :] if admin else folded
     if not rest or rest[0] in "号栋-":  # the admin part took what it should not have
         rest, district, town, village = folded, "", "", ""

@@ -12,7 +12,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 FORMAT = 3  # raise it when the arrays change: older artefacts are then rebuilt
 
 AREA, STREET, LANE, COMPOUND, POI, ROAD_LINE, ALIAS = range(7)
+Codes = TypeVar("Codes", int, "NDArray[np.int64]")
 NEEDS_NUMBER = 1  # posting flag: the name is a short form that counts only before a number
 NONE = -1
 
@@ -280,7 +282,12 @@ def _areas(build: _Builder, rows: _Rows, grids: gpd.GeoDataFrame | None) -> None
         seen = np.unique(codes[at])
         radius[seen] = _group_radius(rows.x[at], rows.y[at], codes[at], len(names))[seen]
     if grids is not None and len(grids):
-        _grid_areas(names, level, parent, xs, ys, grids)
+        for name, rank, x, y in _grid_areas(grids, {fold_text(n) for n in names}):
+            names.append(name)
+            level.append(rank)
+            parent.append(NONE)
+            xs.append(x)
+            ys.append(y)
         radius = np.append(radius, np.full(len(names) - len(radius), 800.0, np.float32))
     build.text("area_text", names)
     build.arrays |= {
@@ -300,25 +307,15 @@ def _areas(build: _Builder, rows: _Rows, grids: gpd.GeoDataFrame | None) -> None
             build.name(stem, AREA, i, 0.3)
 
 
-def _grid_areas(
-    names: list[str],
-    level: list[int],
-    parent: list[int],
-    xs: list[float],
-    ys: list[float],
-    grids: gpd.GeoDataFrame,
-) -> None:
-    """Towns and villages that the grid table names and no address does."""
-    have = {fold_text(n) for n in names}
+def _grid_areas(grids: gpd.GeoDataFrame, have: set[str]) -> list[tuple[str, int, float, float]]:
+    """(name, level, x, y) of towns and villages that the grid table names and no address does."""
     high = grids[grids["level"].isin([1, 2]).to_numpy(bool) & grids["name"].notna().to_numpy(bool)]
     middles = high.geometry.representative_point()
-    for name, rank, point in zip(high["name"], high["level"], middles, strict=True):
-        if fold_text(str(name)) not in have:
-            names.append(str(name))
-            level.append(TOWN if int(rank) == 1 else VILLAGE)
-            parent.append(NONE)
-            xs.append(point.x)
-            ys.append(point.y)
+    return [
+        (str(name), TOWN if int(rank) == 1 else VILLAGE, point.x, point.y)
+        for name, rank, point in zip(high["name"], high["level"], middles, strict=True)
+        if fold_text(str(name)) not in have
+    ]
 
 
 def _streets(build: _Builder, rows: _Rows) -> None:
@@ -329,7 +326,9 @@ def _streets(build: _Builder, rows: _Rows) -> None:
     blank_road = np.array([t == "" for t in texts], bool)
     blank_number = np.array([t == "" for t in rows.text["number"]], bool)
     numbered = ~blank_number[number] if len(number) else np.zeros(0, bool)
-    village = np.array([fold_text(re.sub("(社区居委会|居委会|村委会|社区)$", "", t)) for t in rows.text["village"]])
+    village = np.array(
+        [fold_text(re.sub("(社区居委会|居委会|村委会|社区)$", "", t)) for t in rows.text["village"]]
+    )
     loose = blank_road[road] & numbered if len(road) else np.zeros(0, bool)
     if loose.any():  # 杨家村25号: the village is the street
         road = road.copy()
@@ -375,7 +374,7 @@ def _short_roads(folded: str) -> list[tuple[str, float]]:
 
 
 def _medians(values: NDArray[np.float64], bounds: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.array([np.median(values[a:b]) for a, b in zip(bounds[:-1], bounds[1:], strict=True)])
+    return np.array([np.median(values[a:b]) for a, b in pairwise(bounds)])
 
 
 def _radii(x: NDArray[np.float64], y: NDArray[np.float64], bounds: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -453,7 +452,7 @@ def _plates(build: _Builder, rows: _Rows) -> None:
     street = rows.street[at[head]]
     path_of = path[head]
     key = np.array([path_key(int(rows.street[at0]), lane) for at0, lane in
-                    zip(at[np.searchsorted(path, np.arange(len(lanes)))] if len(lanes) else [], lanes, strict=True)],
+                    zip(at[np.searchsorted(path, np.arange(len(lanes)))] if lanes else [], lanes, strict=True)],
                    np.uint64)  # fmt: skip
     bounds = np.searchsorted(path_of, np.arange(len(lanes) + 1)).astype(np.int64)
     by_key = np.argsort(key)
@@ -464,7 +463,7 @@ def _plates(build: _Builder, rows: _Rows) -> None:
         "path_key": key[by_key],
         "path_start": bounds[:-1][by_key],
         "path_end": bounds[1:][by_key],
-        "path_street": street[bounds[:-1]][by_key].astype(np.int32) if len(lanes) else np.zeros(0, np.int32),
+        "path_street": street[bounds[:-1]][by_key].astype(np.int32) if lanes else np.zeros(0, np.int32),
         "plate_num": number[at[head]].astype(np.int32),
         "plate_sub": sub[at[head]].astype(np.int32),
         "plate_x": x,
@@ -499,7 +498,9 @@ def _compounds(build: _Builder, rows: _Rows) -> None:
     built = ~blank["building"][rows.code["building"]] if len(rows.x) else np.zeros(0, bool)
     at = np.flatnonzero(named | (built & (rows.plate >= 0)))
     owner = np.where(named, NONE, rows.plate)[at]  # a nameless compound belongs to its plate
-    first, group = _distinct(build.arrays["row_district"][at], build.arrays["row_town"][at], rows.code["compound"][at], owner)
+    first, group = _distinct(
+        build.arrays["row_district"][at], build.arrays["row_town"][at], rows.code["compound"][at], owner
+    )
     size = len(first)
     plate = np.full(size, NONE, np.int64)
     with_plate = rows.plate[at] >= 0
@@ -555,7 +556,7 @@ def _buildings(
     build.arrays["household"] = np.unique(household_key(group[home], unit[home], room[home]))
 
 
-def household_key(building: Any, unit: Any, room: Any) -> Any:
+def household_key(building: Codes, unit: Codes, room: Codes) -> Codes:
     """Eight bytes for a household: building, unit (6 bits), room (14 bits). Never a name."""
     return (building << 20) | (unit << 14) | room
 
@@ -613,9 +614,9 @@ def _aliases(build: _Builder, aliases: pd.DataFrame | None, as_of: pd.Timestamp 
     whole: list[str] = []
     for alias, standard in zip(live["text"], live["standard"], strict=True):
         folded, target = fold_text(str(alias)), fold_text(str(standard))
-        at = build.names.get(target)
-        if at is not None:
-            for kind, entity, penalty, flag in by_name.get(at, ()):
+        known = build.names.get(target)
+        if known is not None:
+            for kind, entity, penalty, flag in by_name.get(known, ()):
                 build.name(folded, kind, entity, max(penalty, 0.05), flag)
         else:  # a whole address: read it when the alias is met
             build.name(folded, ALIAS, len(whole))

@@ -82,7 +82,11 @@ def between(
 
 
 def _better_side(
-    number: NDArray[np.int32], x: NDArray[np.float64], y: NDArray[np.float64], wanted: int, side: NDArray[np.intp]
+    number: NDArray[np.int32],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    wanted: int,
+    side: NDArray[np.intp],
 ) -> NDArray[np.intp]:
     """Plates to place a number among: its own side, unless this side leaves a hole where all numbers do not."""
     everyone = np.arange(len(number))
@@ -112,7 +116,9 @@ def _inside(
         px, py = _along(line, (x[low], y[low]), (x[high], y[high]), share, (px, py))
     far = gap > LARGEST_GAP_M or n1 - n0 > LARGEST_NUMBER_GAP
     quality = max(0.0, 1.0 - min(0.75, gap / LARGEST_GAP_M) - min(0.3, (n1 - n0) / 160))
-    return Placed(float(px), float(py), "far" if far else "interpolated", quality, max(12.0, gap / 2), low, high, gap)
+    return Placed(
+        float(px), float(py), "far" if far else "interpolated", quality, max(12.0, gap / 2), low, high, gap
+    )
 
 
 def _along(
@@ -160,7 +166,9 @@ def _outside(
             if math.hypot(*step) < 15:
                 px, py = px + step[0] * reach, py + step[1] * reach
     quality = max(0.0, 0.45 - gap / 60)
-    return Placed(px, py, "extrapolated" if gap <= 40 else "far", quality, 20.0 + 5.0 * min(gap, 60), last, last, 0.0)
+    return Placed(
+        px, py, "extrapolated" if gap <= 40 else "far", quality, 20.0 + 5.0 * min(gap, 60), last, last, 0.0
+    )
 
 
 def subs_between(
@@ -177,7 +185,9 @@ def subs_between(
         return Placed(float(px), float(py), "sub", 0.9, max(10.0, near / 2), low, high, near)
     if wanted and len(sub):
         near_at = min(max(at, 0), len(sub) - 1)
-        return Placed(float(x[near_at]), float(y[near_at]), "sub", 0.8, max(12.0, gap / 2), near_at, near_at, gap)
+        return Placed(
+            float(x[near_at]), float(y[near_at]), "sub", 0.8, max(12.0, gap / 2), near_at, near_at, gap
+        )
     middle = int(np.argmin(np.hypot(x - np.median(x), y - np.median(y))))
     return Placed(float(x[middle]), float(y[middle]), "sub", 0.9, max(12.0, gap / 2), middle, middle, gap)
 
@@ -185,7 +195,9 @@ def subs_between(
 def opposite(x: float, y: float, line: shapely.LineString, *, width_m: float) -> tuple[float, float]:
     """Point across the road (对面): mirrored in the centre line, at least half the width beyond it."""
     point = shapely.Point(x, y)
-    foot = shapely.get_coordinates(shapely.line_interpolate_point(line, shapely.line_locate_point(line, point)))[0]
+    foot = shapely.get_coordinates(
+        shapely.line_interpolate_point(line, shapely.line_locate_point(line, point))
+    )[0]
     across = foot - np.array([x, y])
     length = float(np.hypot(*across))
     if length < 1e-6:

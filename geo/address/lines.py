@@ -6,6 +6,7 @@ by number. A line or crossing made that way is marked, since it is off by some t
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,14 +89,14 @@ class RoadLines:
         a, b = min(one, other), max(one, other)
         key = (np.int64(a) << 32) | np.int64(b)
         first, last = np.searchsorted(self.arrays["crossing_key"], [key, key + 1])
-        return np.column_stack(
-            [self.arrays["crossing_x"][first:last], self.arrays["crossing_y"][first:last]]
-        )
+        return np.column_stack([self.arrays["crossing_x"][first:last], self.arrays["crossing_y"][first:last]])
 
     def crossing_roads(self, road: int) -> NDArray[np.int64]:
         """Roads that a road crosses."""
         key = self.arrays["crossing_key"]
-        return np.unique(np.concatenate([(key >> 32)[(key & 0xFFFFFFFF) == road], (key & 0xFFFFFFFF)[(key >> 32) == road]]))
+        return np.unique(
+            np.concatenate([(key >> 32)[(key & 0xFFFFFFFF) == road], (key & 0xFFFFFFFF)[(key >> 32) == road]])
+        )
 
 
 def compile_lines(
@@ -150,7 +151,7 @@ def _given(roads: gpd.GeoDataFrame) -> _Lines:
     bounds = np.searchsorted(code[order], np.arange(len(texts) + 1))
     lines: list[shapely.LineString] = []
     road: list[int] = []
-    for i, (a, b) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for i, (a, b) in enumerate(pairwise(bounds)):
         flat = shapely.get_parts(shapes[a:b])
         merged = shapely.get_parts(shapely.line_merge(shapely.MultiLineString(list(flat))))
         lines.extend(merged.tolist())
@@ -171,9 +172,7 @@ def _from_plates(arrays: Mapping[str, NDArray[Any]]) -> _Lines:
         if lanes[path]:
             continue
         a, b = arrays["path_start"][path], arrays["path_end"][path]
-        line = line_of_plates(
-            arrays["plate_num"][a:b], arrays["plate_x"][a:b], arrays["plate_y"][a:b]
-        )
+        line = line_of_plates(arrays["plate_num"][a:b], arrays["plate_x"][a:b], arrays["plate_y"][a:b])
         if line is not None:
             name = fold_text(streets[int(arrays["path_street"][path])])
             lines.append(line)

@@ -239,9 +239,7 @@ class NameIndex:
         order = np.lexsort((cost, pairs.name, pairs.end, pairs.start))
         pairs, cost, how = pairs.take(order), cost[order], how[order]
         new = np.ones(len(order), bool)
-        new[1:] = (
-            (np.diff(pairs.start) != 0) | (np.diff(pairs.end) != 0) | (np.diff(pairs.name) != 0)
-        )
+        new[1:] = (np.diff(pairs.start) != 0) | (np.diff(pairs.end) != 0) | (np.diff(pairs.name) != 0)
         pairs = pairs.take(new)
         return Near(pairs.start, pairs.end, pairs.name, cost[new], how[new].astype(np.int8))
 
@@ -308,9 +306,7 @@ def _is_digit(codes: NDArray[np.uint16]) -> NDArray[np.bool_]:
     return (codes >= 48) & (codes <= 57)
 
 
-def _doubled(
-    codes: NDArray[np.uint16], pairs: _Pairs, wrong: NDArray[np.uint16]
-) -> NDArray[np.bool_]:
+def _doubled(codes: NDArray[np.uint16], pairs: _Pairs, wrong: NDArray[np.uint16]) -> NDArray[np.bool_]:
     """Whether the extra character repeats its neighbour inside the window."""
     at = pairs.start + np.minimum(pairs.out, pairs.end - pairs.start - 1)
     before = codes[np.maximum(at - 1, pairs.start)]

@@ -49,7 +49,9 @@ def crossings_and_segments(search: Search, text: str, hits: Sequence[Hit]) -> li
     return out[:8]
 
 
-def _crossing(search: Search, text: str, one: tuple[Hit, int, float], other: tuple[Hit, int, float]) -> list[Found]:
+def _crossing(
+    search: Search, text: str, one: tuple[Hit, int, float], other: tuple[Hit, int, float]
+) -> list[Found]:
     """Points where two named roads meet, one candidate each."""
     g = search.gazetteer
     end = other[0].end
@@ -129,9 +131,23 @@ def offset_places(search: Search, text: str, anchor: Found) -> list[Found]:
         return [beside]
     if read.kind == "opposite":
         if line is None:
-            return [replace(base, radius_m=anchor.radius_m + 40, faults=[*anchor.faults, ("OFFSET.opposite", read.text)])]
+            return [
+                replace(
+                    base,
+                    radius_m=anchor.radius_m + 40,
+                    faults=[*anchor.faults, ("OFFSET.opposite", read.text)],
+                )
+            ]
         x, y = geometry.opposite(anchor.x, anchor.y, line, width_m=20.0)
-        return [replace(base, x=x, y=y, radius_m=anchor.radius_m + 15, faults=[*anchor.faults, ("OFFSET.opposite", read.text)])]
+        return [
+            replace(
+                base,
+                x=x,
+                y=y,
+                radius_m=anchor.radius_m + 15,
+                faults=[*anchor.faults, ("OFFSET.opposite", read.text)],
+            )
+        ]
     dx, dy = read.direction
     reach = read.distance_m if read.kind == "compass" else 15.0
     x, y = anchor.x + dx * reach, anchor.y + dy * reach

@@ -49,7 +49,7 @@ class Resolver:
         self.calibration = calibration
         self.search = Search(gazetteer, hidden=hidden)
 
-    def resolve(self, text: str, *, hint: Hint = Hint(), limit: int = 5) -> Answer:  # noqa: B008 - frozen
+    def resolve(self, text: str, *, hint: Hint = Hint(), limit: int = 5) -> Answer:
         """Places that a text may mean (地址解析).
 
         Parameters
@@ -93,8 +93,14 @@ class Resolver:
             return folded
         at = next(at for kind, at, _, _ in self.search.postings(best.name) if kind == gz.ALIAS)
         target = g.strings("alias_text")[at]
-        source = (*folded.source[: best.start], *[folded.source[best.start]] * len(target), *folded.source[best.end :])
-        return Folded(folded.text[: best.start] + target + folded.text[best.end :], source, frozenset(), folded.cut)
+        source = (
+            *folded.source[: best.start],
+            *[folded.source[best.start]] * len(target),
+            *folded.source[best.end :],
+        )
+        return Folded(
+            folded.text[: best.start] + target + folded.text[best.end :], source, frozenset(), folded.cut
+        )
 
     def _found(self, text: str, hint: Hint) -> tuple[list[Found], list[Mention], list[Hit]]:
         hits = self.search.exact(text)
@@ -104,7 +110,9 @@ class Resolver:
         if not places and not (found and self._certain(found[0], text)):
             start = self._window(text)
             part = text[start : start + WINDOW]
-            near = [Hit(h.start + start, h.end + start, h.name, h.cost, h.how) for h in self.search.near(part)]
+            near = [
+                Hit(h.start + start, h.end + start, h.name, h.cost, h.how) for h in self.search.near(part)
+            ]
             near = self._sober(text, hits, near)
             if near:
                 hits = hits + near
@@ -147,7 +155,8 @@ class Resolver:
         firm = [
             (h.start, h.end)
             for h in exact
-            if int(self.gazetteer.name_kinds[h.name]) & ((1 << gz.STREET) | (1 << gz.LANE) | (1 << gz.COMPOUND))
+            if int(self.gazetteer.name_kinds[h.name])
+            & ((1 << gz.STREET) | (1 << gz.LANE) | (1 << gz.COMPOUND))
             and grammar.house(text, self._after_lane(text, h.end)) is not None
         ]
         areas = [(h.start, h.end) for h in exact if int(self.gazetteer.name_kinds[h.name]) & (1 << gz.AREA)]
@@ -169,7 +178,9 @@ class Resolver:
         match = grammar.LANE_NUMBER.match(text, at)
         return match.end() if match else at
 
-    def _answer(self, folded: Folded, found: list[Found], mentions: list[Mention], hits: list[Hit], limit: int) -> Answer:
+    def _answer(
+        self, folded: Folded, found: list[Found], mentions: list[Mention], hits: list[Hit], limit: int
+    ) -> Answer:
         kept = distinct(found, limit + 4)
         candidates = [self._candidate(f, folded) for f in kept]
         for candidate, numbers in zip(candidates, features(kept, self.gazetteer), strict=True):
@@ -196,7 +207,10 @@ class Resolver:
         level = {gz.STREET: 41, gz.LANE: 41, gz.ROAD_LINE: 41, gz.COMPOUND: 42, gz.POI: 50, gz.ALIAS: 50}
         g = self.gazetteer
         out = []
-        for hit in [best.hit, *[h for h in hits if not h.cost and not (best.start < h.end and h.start < best.end)]]:
+        for hit in [
+            best.hit,
+            *[h for h in hits if not h.cost and not (best.start < h.end and h.start < best.end)],
+        ]:
             kind, at, _, _ = next(iter(self.search.postings(hit.name)))
             rank = int(g.area_level[at]) if kind == gz.AREA else level[kind]
             out.append((hit.start, hit.end, g.names.texts[hit.name], rank))
@@ -208,7 +222,10 @@ class Resolver:
             faults.append(("TEXT.unexplained", folded.text[max(0, f.start - f.unexplained) : f.start]))
         g = self.gazetteer
         row = g.plate_id[f.plate] if f.plate >= 0 and f.number in (EXACT, SUB) else ""
-        span = folded.source[min(f.start, len(folded.source) - 1)], folded.source[min(f.end, len(folded.source)) - 1] + 1
+        span = (
+            folded.source[min(f.start, len(folded.source) - 1)],
+            folded.source[min(f.end, len(folded.source)) - 1] + 1,
+        )
         grid = g.grid_text[f.grid] if f.grid >= 0 else ""
         return Candidate(self.standard(f), f.x, f.y, f.precision, f.radius_m, f.score, span, faults, 0.0, row, grid,
                          _SOURCE.get(f.kind, ""))  # fmt: skip
@@ -239,7 +256,9 @@ class Resolver:
                 lane = g.lane_text[self._path_of(f.plate, f.at)]
             number = ""
             if f.number in (EXACT, SUB) and f.plate >= 0:
-                number = house_text(int(g.plate_num[f.plate]), int(g.plate_sub[f.plate]) if f.number == EXACT else 0)
+                number = house_text(
+                    int(g.plate_num[f.plate]), int(g.plate_sub[f.plate]) if f.number == EXACT else 0
+                )
             elif f.detail:
                 number = f"{f.detail}号"
             return f"{lead}{street}{lane}{number}"
@@ -247,7 +266,9 @@ class Resolver:
             plate = int(g.compound_plate[f.at])
             at_door = ""
             if plate >= 0:
-                at_door = g.street_text[int(g.plate_street[plate])] + house_text(int(g.plate_num[plate]), int(g.plate_sub[plate]))
+                at_door = g.street_text[int(g.plate_street[plate])] + house_text(
+                    int(g.plate_num[plate]), int(g.plate_sub[plate])
+                )
             return f"{lead}{at_door}{g.compound_text[f.at]}{f.detail}"
         if f.kind == gz.POI:
             return lead + g.poi_text[f.at]
@@ -262,7 +283,13 @@ class Resolver:
         return 0
 
 
-_SOURCE = {gz.STREET: "addresses", gz.COMPOUND: "addresses", gz.POI: "facilities", gz.AREA: "grids", gz.ROAD_LINE: "roads"}
+_SOURCE = {
+    gz.STREET: "addresses",
+    gz.COMPOUND: "addresses",
+    gz.POI: "facilities",
+    gz.AREA: "grids",
+    gz.ROAD_LINE: "roads",
+}
 
 
 def house_text(number: int, sub: int) -> str:

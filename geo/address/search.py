@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+import shapely
 
 from geo.address import elements as el
 from geo.address import gazetteer as gz
@@ -22,7 +23,6 @@ from geo.address.names import HOW
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import shapely
     from numpy.typing import NDArray
 
     from geo.address.gazetteer import Gazetteer
@@ -87,6 +87,9 @@ class Mention:
     areas: frozenset[int]
     levels: frozenset[int]
     weight: float
+
+
+_Reading = tuple[grammar.House, float, "geometry.Placed | None", int, int]
 
 
 class Search:
@@ -196,7 +199,9 @@ class Search:
         missing = grammar.LANE_NUMBER.match(window)
         return self._path(street, ""), at, missing is not None
 
-    def on_path(self, path: int, house: grammar.House, line: object) -> tuple[float, geometry.Placed | None, int, int]:
+    def on_path(
+        self, path: int, house: grammar.House, line: shapely.LineString | None
+    ) -> tuple[float, geometry.Placed | None, int, int]:
         """(evidence, placed, plate, manner) of a house number on a path."""
         g = self.gazetteer
         a, b = int(g.path_start[path]), int(g.path_end[path])
@@ -207,9 +212,11 @@ class Search:
             same = np.flatnonzero(subs == house.sub)
             if len(same):
                 return 3.0, None, a + int(low + same[0]), EXACT
-            placed = geometry.subs_between(subs, g.plate_x[a + low : a + high], g.plate_y[a + low : a + high], house.sub)
+            placed = geometry.subs_between(
+                subs, g.plate_x[a + low : a + high], g.plate_y[a + low : a + high], house.sub
+            )
             return (2.2 if house.sub else 2.4), placed, a + int(low) + placed.low, SUB
-        placed_far = geometry.between(numbers, g.plate_x[a:b], g.plate_y[a:b], house.number, line=line)  # type: ignore[arg-type]
+        placed_far = geometry.between(numbers, g.plate_x[a:b], g.plate_y[a:b], house.number, line=line)
         if placed_far is None:
             return -0.8, None, -1, NO_PLATES
         at = placed_far.low if placed_far.low == placed_far.high else self._nearer(a, placed_far)
@@ -227,7 +234,9 @@ class Search:
         return placed.low if away[0] <= away[1] else placed.high
 
     # ------------------------------------------------------------------ one entity
-    def street(self, text: str, hit: Hit, street: int, penalty: float, *, needs_number: bool, lane: str = "") -> list[Found]:
+    def street(
+        self, text: str, hit: Hit, street: int, penalty: float, *, needs_number: bool, lane: str = ""
+    ) -> list[Found]:
         """Evidence for a street with the lane and number after its name."""
         g = self.gazetteer
         if lane:
@@ -250,7 +259,7 @@ class Search:
             base.faults.append(("NUMBER.absent", str(house.number)))
             return [base]
         line = self._line(street, path)
-        house, number, placed, plate, manner = self._best_reading(path, house, line, text)
+        house, number, placed, plate, manner = self._best_reading(path, house, line)
         on_lane = 0.5 if end > hit.end or lane else 0.0
         score += number + on_lane + (0.3 if house.marked else 0.0)
         found = Found(0, 0, score, "door", 10.0, hit.start, house.end, hit, gz.STREET, street, manner,
@@ -265,7 +274,7 @@ class Search:
             found.area, found.grid = int(g.plate_area[plate]), int(g.plate_grid[plate])
         return [found, *self._behind(text, found)]
 
-    def _best_reading(self, path: int, house: grammar.House, line: object, text: str):  # noqa: ANN202
+    def _best_reading(self, path: int, house: grammar.House, line: shapely.LineString | None) -> _Reading:
         """113-2-501 is 113附2 房501 or 113号2单元…: the reading the table knows wins."""
         result = self.on_path(path, house, line)
         if result[3] == SUB and house.subs and len(house.subs) > 1:
@@ -273,10 +282,9 @@ class Search:
             again = self.on_path(path, short, line)
             if again[3] == EXACT:
                 return short, *again
-        del text
         return house, *result
 
-    def _line(self, street: int, path: int):  # noqa: ANN202
+    def _line(self, street: int, path: int) -> shapely.LineString | None:
         g = self.gazetteer
         if g.lane_text.ptr[path] != g.lane_text.ptr[path + 1] or not len(g.lines):
             return None
@@ -289,7 +297,9 @@ class Search:
         """Road line of a street's name, or -1."""
         return int(self.gazetteer.street_road[street])
 
-    def _number_fault(self, found: Found, house: grammar.House, placed: geometry.Placed, path: int, manner: int) -> None:
+    def _number_fault(
+        self, found: Found, house: grammar.House, placed: geometry.Placed, path: int, manner: int
+    ) -> None:
         g = self.gazetteer
         a = int(g.path_start[path])
         if manner == SUB:
@@ -321,13 +331,17 @@ class Search:
         found.faults.append(("NUMBER.missing", ""))
         return found
 
-    def _lane_mouth(self, text: str, hit: Hit, street: int, path: int, score: float, penalty: float) -> list[Found]:
+    def _lane_mouth(
+        self, text: str, hit: Hit, street: int, path: int, score: float, penalty: float
+    ) -> list[Found]:
         """A lane that is not in the table: its number is a number on the street, where it begins."""
         match = grammar.LANE_NUMBER.match(text, hit.end)
         if match is None or path < 0:
             return [self._no_number(hit, street, path, hit.end, score - 0.8, penalty)]
         inner = grammar.house(text, match.end())
-        house = grammar.House(int(match[1]), 0, False, match.start(1), inner.end if inner else match.end(), ())
+        house = grammar.House(
+            int(match[1]), 0, False, match.start(1), inner.end if inner else match.end(), ()
+        )
         number, placed, plate, _ = self.on_path(path, house, self._line(street, path))
         g = self.gazetteer
         x, y = (placed.x, placed.y) if placed else (float(g.plate_x[plate]), float(g.plate_y[plate]))
@@ -348,7 +362,9 @@ class Search:
         first, last = np.searchsorted(g.compound_plate[g.compound_by_plate], [door.plate, door.plate + 1])
         out = []
         for at in range(int(first), int(last)):
-            found = self._building(text, door.hit, int(g.compound_by_plate[at]), door.end, door.score - 1.5, door.penalty)
+            found = self._building(
+                text, door.hit, int(g.compound_by_plate[at]), door.end, door.score - 1.5, door.penalty
+            )
             if found is not None and found.precision != "compound":
                 found.start = door.start
                 out.append(found)
@@ -367,7 +383,9 @@ class Search:
             found.grid = int(g.compound_grid[compound]) if found.radius_m < 30 else -1
         return [found]
 
-    def _building(self, text: str, hit: Hit, compound: int, at: int, score: float, penalty: float) -> Found | None:
+    def _building(
+        self, text: str, hit: Hit, compound: int, at: int, score: float, penalty: float
+    ) -> Found | None:
         g = self.gazetteer
         read = grammar.building(text, at)
         if read is None or read.building == el.NO_NUMBER:
@@ -385,7 +403,11 @@ class Search:
             return found
         found.x, found.y, found.plate = float(g.building_x[row]), float(g.building_y[row]), -1
         found.score, found.number, found.quality, found.radius_m = score + 3.0, EXACT, 1.0, 15.0
-        found.area, found.grid, found.precision = int(g.building_area[row]), int(g.building_grid[row]), "building"
+        found.area, found.grid, found.precision = (
+            int(g.building_area[row]),
+            int(g.building_grid[row]),
+            "building",
+        )
         if read.unit or read.room:
             found.precision = "unit" if not read.room else "room"
             if read.room and not self._household(row, read):
@@ -440,7 +462,9 @@ class Search:
                     out += self.street(text, hit, at, penalty, needs_number=needs)
                 elif kind == gz.LANE:
                     g = self.gazetteer
-                    out += self.street(text, hit, int(g.path_street[at]), penalty, needs_number=True, lane=g.lane_text[at])
+                    out += self.street(
+                        text, hit, int(g.path_street[at]), penalty, needs_number=True, lane=g.lane_text[at]
+                    )
                 elif kind == gz.COMPOUND:
                     out += self.compound(text, hit, at, penalty)
                 elif kind == gz.POI:
@@ -464,9 +488,15 @@ class Search:
             if inside:
                 return inside[: MANY * 4]
         if near is not None:
-            x_of = {gz.STREET: (g.street_x, g.street_y), gz.COMPOUND: (g.compound_x, g.compound_y), gz.POI: (g.poi_x, g.poi_y)}
+            x_of = {
+                gz.STREET: (g.street_x, g.street_y),
+                gz.COMPOUND: (g.compound_x, g.compound_y),
+                gz.POI: (g.poi_x, g.poi_y),
+            }
             placed = [r for r in rows if r[0] in x_of]
-            placed.sort(key=lambda r: (x_of[r[0]][0][r[1]] - near[0]) ** 2 + (x_of[r[0]][1][r[1]] - near[1]) ** 2)
+            placed.sort(
+                key=lambda r: (x_of[r[0]][0][r[1]] - near[0]) ** 2 + (x_of[r[0]][1][r[1]] - near[1]) ** 2
+            )
             return placed[:MANY]
         return rows[: MANY * 4]
 
@@ -484,7 +514,9 @@ class Search:
                near: tuple[float, float] | None) -> None:  # fmt: skip
         """Add the evidence around an entity: areas, a road it stands on, the caller's point, text left over."""
         if found.area >= 0 and mentions:
-            found.agreed, found.conflict = self._agree(found.area, found.start, found.end, mentions, found.faults)
+            found.agreed, found.conflict = self._agree(
+                found.area, found.start, found.end, mentions, found.faults
+            )
         found.score += found.agreed - found.conflict
         if roads and found.kind in (gz.COMPOUND, gz.POI):
             found.score += self._beside_road(found, roads)
@@ -502,7 +534,7 @@ class Search:
                 continue
             part = self.gazetteer.lines.nearest_part(road, found.x, found.y)
             if part is not None:
-                away = part.distance(_point(found.x, found.y))
+                away = part.distance(shapely.Point(found.x, found.y))
                 best = max(best, 1.2 if away < 120 else 1.2 - (away - 120) / 300)
         return best
 
@@ -518,12 +550,6 @@ class Search:
         return count
 
 
-def _point(x: float, y: float):  # noqa: ANN202
-    import shapely  # noqa: PLC0415
-
-    return shapely.Point(x, y)
-
-
 def manner(hit: Hit) -> str:
-    """How a name was found: exact, homophone, typo …"""
+    """How a name was found: exact, homophone, typo and so on."""
     return HOW[hit.how]

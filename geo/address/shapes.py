@@ -50,9 +50,7 @@ _GROUPS = (
 @lru_cache(maxsize=1)
 def _pairs() -> NDArray[np.uint32]:
     """Sorted codes of all pairs, both ways round."""
-    pairs = {
-        (ord(a) << 16) | ord(b) for group in _GROUPS.split() for a in group for b in group if a != b
-    }
+    pairs = {(ord(a) << 16) | ord(b) for group in _GROUPS.split() for a in group for b in group if a != b}
     return np.array(sorted(pairs), np.uint32)
 
 
