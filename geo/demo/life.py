@@ -55,7 +55,7 @@ _HOT = ("盗窃", "噪声扰民", "打架斗殴", "环境卫生", "交通事故"
 _PATTERNS = ("persistent", "new", "intensifying", "diminishing")
 SERVICES = ("独居老人", "残疾人", "困境儿童", "低保家庭", "慢病随访")
 _FACILITIES = {  # per 1,000 buildings, name, share that is not ok
-    "smoke_alarm": (420, "烟感", 0.05),
+    "smoke_alarm": (220, "烟感", 0.05),
     "lpg_cylinder": (90, "液化气瓶", 0.08),
     "ebike_charger": (110, "充电桩", 0.06),
     "hydrant": (70, "消火栓", 0.04),

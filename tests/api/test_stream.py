@@ -230,7 +230,7 @@ def test_web_socket_and_events_carry_the_same_and_resume(server: tuple[str, Serv
         lines = response.iter_lines()
         events = [
             json.loads(line[6:])
-            for line, _ in zip(lines, range(8), strict=False)
+            for _, line in zip(range(8), lines, strict=False)
             if line.startswith("data: ")
         ]
     assert events[0]["type"] == "hello"
