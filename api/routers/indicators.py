@@ -34,7 +34,7 @@ def indicator_values(
     grids = city.degrees("grids")
     seen = visible_grids(grids, scope).to_numpy()
     if level is not None:
-        seen &= (grids["level"] == level).to_numpy(dtype=bool)
+        seen = seen & (grids["level"] == level).to_numpy(dtype=bool)
     values = scoped_values(indicator.name, city, scope)[seen].to_numpy(dtype="float64", na_value=np.nan)
     shown = [None if np.isnan(v) else round(v, 6) for v in values.tolist()]
     return {
