@@ -31,18 +31,16 @@ def create_app(state: ServerState) -> FastAPI:
         if state.store is not None:
             state.store.close()
 
-    max_body = state.settings.max_body_mb * 1_000_000
     app = FastAPI(
         title="Santu 三图",
         description=DESCRIPTION,
         version="0.1.0",
         lifespan=lifespan,
-        max_body_size=max_body,
     )
     app.state.server = state
     app.state.ready = False
     errors.install(app)
-    app.add_middleware(Observe, max_body=max_body)
+    app.add_middleware(Observe, max_body=state.settings.max_body_mb * 1_000_000)
     for router in ROUTERS:
         app.include_router(router)
     return app

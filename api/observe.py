@@ -4,6 +4,7 @@ import time
 
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem
@@ -51,4 +52,18 @@ class Observe:
             answer = problem(413, "too-large", f"The body is over {self.max_body} bytes; send it in parts.")
             await answer(scope, receive, observed)
             return
-        await self.app(scope, receive, observed)
+        await self.app(scope, self._bounded(receive), observed)
+
+    def _bounded(self, receive: Receive) -> Receive:
+        """Stop reading a body that was sent without its length once it is over the limit."""
+        size = 0
+
+        async def bounded() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self.max_body:
+                raise HTTPException(413, f"The body is over {self.max_body} bytes; send it in parts.")
+            return message
+
+        return bounded

@@ -168,6 +168,9 @@ def test_a_large_body_is_refused_before_it_is_read(folder):
         answer = client.post("/v1/incidents", content=b"[" + b" " * 1_100_000 + b"]")
         assert answer.status_code == 413
         assert answer.json()["code"] == "too-large"
+        unsaid = client.post("/v1/incidents", content=iter([b"[" + b" " * 600_000] * 2))
+        assert unsaid.status_code == 413
+        assert unsaid.json()["code"] == "too-large"
 
 
 def test_live_incidents_fold_by_themselves(folder):
