@@ -178,5 +178,7 @@ def test_live_incidents_fold_by_themselves(folder):
     with TestClient(create_app(state)) as client:
         for i in range(1, 6):
             client.post("/v1/incidents", json=row(i))
+            if state.folding:
+                state.folding.join()
         assert len(state.live) == 2
         assert ids(client.get("/v1/incidents")) == ["J5", "J4", "J3", "J2", "J1"]

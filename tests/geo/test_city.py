@@ -8,6 +8,7 @@ import pytest
 import shapely
 
 from geo import schema
+from geo.city import Memo
 from geo.errors import CrsMismatchError, SchemaError
 
 
@@ -105,3 +106,15 @@ def test_locate_gives_the_chain_and_the_lowest_code_on_borders(tiny_city):
     assert found["village"].tolist()[2] == "370303001001000"
     assert found["town"].iloc[0] == "370303001000000"
     assert found.iloc[3:].isna().all().all()
+
+
+def test_old_versions_of_a_result_are_let_go():
+    memo = Memo(size=6, versions=2)
+    for version in "abc":
+        assert memo.get("n", version, lambda v=version: v) == version
+    assert memo.get("n", "c", lambda: "new") == "c"
+    assert memo.get("n", "a", lambda: "new") == "new", "the oldest version was let go"
+    for name in range(20):
+        memo.get(name, "v", lambda: 1)
+    assert len(memo._values) <= 6
+    assert memo.get("n", "c", lambda: "again") == "again"

@@ -27,8 +27,10 @@ def test_the_tree_equals_a_walk_over_all_rows(rows, box):
     wanted = [r for _, r in sorted(last.items()) if west <= r["lon"] <= east and south <= r["lat"] <= north]
     assert live.within(west, south, east, north) == wanted
     assert live.rows() == [r for _, r in sorted(last.items())]
-    live.fold([r["incident_id"] for r in rows][::2])
-    left = sorted(set(last) - {r["incident_id"] for r in rows[::2]})
+    folded = live.rows()[::2]
+    live.put([{**r, "severity": 9} for r in folded[:1]])
+    live.fold(folded)
+    left = sorted(set(last) - {r["incident_id"] for r in folded[1:]})
     assert [r["incident_id"] for r in live.rows()] == left
     assert [r["incident_id"] for r in live.within(-9, -9, 9, 9)] == left
 
