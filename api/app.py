@@ -8,10 +8,20 @@ from starlette.types import ASGIApp
 
 from api import errors
 from api.observe import Observe
-from api.routers import grids, health, incidents, indicators, stream
+from api.routers import grids, health, incidents, indicators, maps, static, stream, tiles
 from api.state import ServerState
+from layers.tiles import TileCache
 
-ROUTERS = (health.router, grids.router, indicators.router, incidents.router, stream.router)
+ROUTERS = (
+    health.router,
+    grids.router,
+    indicators.router,
+    incidents.router,
+    stream.router,
+    tiles.router,
+    maps.router,
+    static.router,
+)
 
 DESCRIPTION = """Which grid is this place; what happens there; what do the cameras see.
 
@@ -39,6 +49,7 @@ def create_app(state: ServerState) -> FastAPI:
     )
     app.state.server = state
     app.state.ready = False
+    app.state.tiles = TileCache(state.settings.tile_cache_mb)
     errors.install(app)
     app.add_middleware(Observe, max_body=state.settings.max_body_mb * 1_000_000)
     for router in ROUTERS:

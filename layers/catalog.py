@@ -76,7 +76,21 @@ def layer(name: str) -> Layer:
     try:
         return LAYERS[name]
     except KeyError:
-        raise UnknownNameError("layer", name, LAYERS) from None
+        raise UnknownNameError("layer", name, [*LAYERS, *GROUPS]) from None
+
+
+# Layers that travel together in one tile: one request instead of several.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "basemap": ("boundary", "water", "waterways", "buildings", "roads"),
+    "borders": ("dedicated_grids", "villages", "towns"),
+}
+
+
+def members(name: str) -> tuple[Layer, ...]:
+    """Return the layers behind a name: one layer, or those of a group, in drawing order."""
+    if name in GROUPS:
+        return tuple(LAYERS[n] for n in GROUPS[name])
+    return (layer(name),)
 
 
 def present(city: City) -> tuple[Layer, ...]:
@@ -94,7 +108,7 @@ def field_names(entry: Layer) -> Mapping[str, str]:
     known = {
         c.name: c.zh for t in reversed(entry.tables) if t in schema.TABLES for c in schema.table(t).columns
     }
-    return {name: _FIELD_ZH.get(name, known.get(name, name)) for name in entry.fields}
+    return {name: _FIELD_ZH.get(name, known.get(name, name).split("（")[0]) for name in entry.fields}
 
 
 def words(entry: Layer) -> Mapping[str, Mapping[str, str]]:
@@ -154,13 +168,13 @@ def deepest_grids(city: City) -> str:
 def _grid_labels(city: City) -> gpd.GeoDataFrame:
     """One point inside each grid, its name, and the zooms at which the name fits into the grid.
 
-    Names are written from the zoom at which the grid is about 80 px wide until it is four times that, where
+    Names are written from the zoom at which the grid is about 110 px wide until it is eight times that, where
     the next level takes over; the finest level stays.
     """
     grids = city.degrees("grids")
     level = grids["level"].to_numpy(dtype=np.int64, na_value=0)
     side_m = np.sqrt(np.maximum(city.grids.area.to_numpy(), 1.0))
-    first = np.ceil(np.log2(80 * 156543.03 * _cos_latitude(grids) / side_m))
+    first = np.ceil(np.log2(110 * 156543.03 * _cos_latitude(grids) / side_m))
     finest = level.max(initial=0)
     return gpd.GeoDataFrame(
         {
@@ -168,7 +182,7 @@ def _grid_labels(city: City) -> gpd.GeoDataFrame:
             "name": grids["name"].fillna(pd.Series(grids.index, index=grids.index)),
             "level": grids["level"],
             "zoom_from": np.clip(first, 7, 17).astype(int),
-            "zoom_to": np.where(level < finest, np.clip(first + 2, 9, 22), 22).astype(int),
+            "zoom_to": np.where(level < finest, np.clip(first + 3, 9, 22), 22).astype(int),
         },
         geometry=shapely.point_on_surface(grids.geometry.to_numpy()),
         index=grids.index,

@@ -222,10 +222,10 @@ def graduated(classes: Classes, ramp: str, *, zero: str = "无", hidden: bool = 
     `hidden` adds the entry of grids whose small count is suppressed (小数隐藏).
     """
     n = len(classes.edges)
-    chosen = np.round(np.linspace(0, 4, n)).astype(int) if n > 1 else np.array([2] * n)
+    chosen = ((), (2,), (1, 3), (0, 2, 4), (0, 1, 3, 4), (0, 1, 2, 3, 4))[n]
     rows = [
         Entry(i, f"{RANKS[c][0]}　{classes.words(i)}", f"{RANKS[c][1]}: {classes.words(i)}", RAMPS[ramp][c])
-        for i, c in enumerate(chosen.tolist())
+        for i, c in enumerate(chosen)
     ]
     rows.insert(0, Entry(-1, zero, "none", NO_VALUE))
     if hidden:

@@ -10,10 +10,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from geo.errors import ForbiddenError
-from geo.indicators import INDICATORS, indicator
+from geo.indicators import indicator
 from geo.scope import visible_grids
 from layers import catalog, style, values
-from layers.tiles.cache import TileCache, etag
+from layers.tiles.cache import TileCache, etag, etag_of
 from layers.tiles.mvt import tile_bounds
 from layers.tiles.selection import NOTHING, Selection, parse
 from layers.tiles.source import Areas, Crowd, indicator_columns, source, visible
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from geo.scope import Scope
     from layers.catalog import Layer
 
-__all__ = ["NOTHING", "Selection", "TileCache", "etag", "parse", "tables", "tile", "tilejson"]
+__all__ = ["NOTHING", "Selection", "TileCache", "etag", "etag_of", "parse", "tile", "tilejson"]
 
 
 def tile(
@@ -74,12 +74,6 @@ def _check_grid(city: City, grid: str, scope: Scope) -> None:
         raise ForbiddenError(f"grid {grid!r} is outside your scope")
 
 
-def tables(entry: Layer, selection: Selection) -> tuple[str, ...]:
-    """Tables on which a tile depends."""
-    more = INDICATORS[selection.indicator].tables if selection.indicator else ()
-    return tuple(dict.fromkeys([*entry.tables, "grids", *more]))
-
-
 def legend(city: City, entry: Layer, *, scope: Scope, selection: Selection = NOTHING) -> style.Style:
     """Return how a layer looks: its own style, or the ranks of the indicator that is asked for."""
     if not selection.indicator:
@@ -100,7 +94,7 @@ def tilejson(
     address = (
         f"{base}/tiles/{entry.name}/{{z}}/{{x}}/{{y}}.mvt?" + (f"{query}&" if query else "") + f"v={version}"
     )
-    bounds = _bounds(city, entry)
+    bounds = tilejson_bounds(city, entry)
     made = source(city, entry)
     return {
         "tilejson": "3.0.0",
@@ -127,7 +121,8 @@ def tilejson(
     }
 
 
-def _bounds(city: City, entry: Layer) -> list[float]:
+def tilejson_bounds(city: City, entry: Layer) -> list[float]:
+    """West, south, east, north in degrees of the grids, else of the layer, else of the world."""
     for frame in (city.degrees("grids"), catalog.entry_rows(city, entry)):
         if len(frame):
             return [round(float(v), 6) for v in frame.to_crs(city.lonlat_crs).total_bounds]

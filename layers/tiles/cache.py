@@ -23,9 +23,17 @@ FORMAT = "1"  # goes up when the same data gives other bytes
 
 def etag(city: City, entry: Layer, scope: Scope, selection: Selection) -> str:
     """Name of a layer's state as one scope sees it under one selection: equal names, equal bytes in every tile."""
+    return etag_of(city, (entry,), scope, selection)
+
+
+def etag_of(city: City, entries: tuple[Layer, ...], scope: Scope, selection: Selection) -> str:
+    """Name of the state of several layers that travel together."""
     more = INDICATORS[selection.indicator].tables if selection.indicator else ()
-    names = tuple(dict.fromkeys([*entry.tables, "grids", "cameras", *more]))
-    text = "|".join([FORMAT, city.name, city.version(*names), entry.name, scope.key, selection.key])
+    wanted = [t for e in entries for t in e.tables]
+    cut = () if all(e.cut == "open" for e in entries) else ("grids", "cameras")
+    names = tuple(dict.fromkeys([*wanted, *cut, *more]))
+    layers = "+".join(e.name for e in entries)
+    text = "|".join([FORMAT, city.name, city.version(*names), layers, scope.key, selection.key])
     return f'"{hashlib.blake2b(text.encode(), digest_size=9).hexdigest()}"'
 
 

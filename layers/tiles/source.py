@@ -16,7 +16,7 @@ import shapely
 
 from geo.errors import NotFoundError
 from geo.indicators import indicator
-from geo.scope import visible_cameras, visible_grids
+from geo.scope import Scope, visible_cameras, visible_grids
 from layers import style, values
 from layers.catalog import entry_rows
 from layers.tiles import mvt
@@ -29,13 +29,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geo.city import City
-    from geo.scope import Scope
     from layers.catalog import Layer
     from layers.tiles.selection import Selection
 
 POINTS_PER_TILE = 1500  # more than these become clusters
 DENSITY_ACROSS = 32  # cells of 8 px at 256 px a tile
 CLUSTER_ACROSS = 6  # clusters about 43 px apart
+CLUSTER_INSET = 320  # tile units: 20 px at 256 px a tile
+POINT_RIM = 256  # a point near the edge is drawn in both tiles
+LABEL_RIM = 2048  # and so is a name, half a tile away
 SIMPLIFY_BELOW = 14  # zooms under this draw simplified borders
 TOLERANCE_PX = 0.6
 
@@ -114,17 +116,23 @@ class Crowd:
     def _points(
         self, tile: tuple[int, int, int], keep: NDArray[np.bool_] | None, selection: Selection
     ) -> bytes:
-        places = self.index.near(tile)
+        rim = LABEL_RIM if self.entry.style.label else POINT_RIM
+        places = self.index.near(tile, rim / mvt.EXTENT)
         chosen = self._chosen(places, keep, selection)
         if chosen is not None:
             places = places[chosen]
         rows = self.index.order[places]
         drawn = (self.first_zoom[rows] <= tile[0]) & (tile[0] <= self.last_zoom[rows])
         places, rows = places[drawn], rows[drawn]
+        if (
+            self.entry.style.label
+        ):  # names of larger things first: the browser leaves out what would cover them
+            order = np.lexsort([rows, self.first_zoom[rows]])
+            places, rows = places[order], rows[order]
         table = self.frame.iloc[rows]
         columns = {name: _plain(table[name]) for name in self.entry.fields}
         features = mvt.Features.points(self.index.xy[places], columns, rows.astype(np.uint64))
-        return mvt.encode(self.entry.name, features, tile)
+        return mvt.encode(self.entry.name, features, tile, buffer=rim)
 
     def _squares(self, tile: tuple[int, int, int], cells: Cells) -> bytes:
         rank = np.searchsorted(style.DENSITY_EDGES, cells.count, side="right") - 1
@@ -139,7 +147,11 @@ class Crowd:
         for name, total in cells.sums.items():
             columns[name] = pd.Series(np.where(total > 0, total, np.nan))
         ids = (cells.row * CLUSTER_ACROSS + cells.column).astype(np.uint64)
-        features = mvt.Features.points(np.column_stack([cells.x_m, cells.y_m]), columns, ids)
+        west, south, east, north = mvt.tile_bounds(*tile)
+        inset = CLUSTER_INSET / mvt.EXTENT * (east - west)  # a circle is never cut by the tile's edge
+        x = np.clip(cells.x_m, west + inset, east - inset)
+        y = np.clip(cells.y_m, south + inset, north - inset)
+        features = mvt.Features.points(np.column_stack([x, y]), columns, ids)
         return mvt.encode(self.entry.name, features, tile)
 
     def _chosen(
@@ -250,7 +262,7 @@ def _visible(city: City, entry: Layer, scope: Scope, grid: str) -> NDArray[np.bo
     grids = city.degrees("grids")
     seen = visible_grids(grids, scope)
     if grid:
-        seen &= visible_grids(grids, type(scope)(roots=frozenset([grid])))
+        seen &= visible_grids(grids, Scope(roots=frozenset([grid])))
     shown = np.ones(len(frame), dtype=bool)
     if entry.cut == "camera":
         cameras = city.degrees("cameras")
