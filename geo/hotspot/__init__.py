@@ -23,6 +23,9 @@ from geo.hotspot.heat import Surface, contours, kde, kde_at
 from geo.hotspot.knox import Knox, knox
 from geo.hotspot.local import Moran, adjusted, gi, gi_bin, gi_star, hot_cold, local_moran, moran, p_value
 from geo.hotspot.permutation import permutation_p
+from geo.hotspot.pooled import dispersion, overdispersion, pooled_cube, pooled_residual
+from geo.hotspot.report import hotspots
+from geo.hotspot.ring import HotList, RingCounts
 from geo.hotspot.scan import Scan, gumbel_p, llr, scan
 from geo.hotspot.warning import ears_limit
 
@@ -33,8 +36,10 @@ __all__ = [
     "Account",
     "Cube",
     "Graph",
+    "HotList",
     "Knox",
     "Moran",
+    "RingCounts",
     "Scan",
     "Surface",
     "adjusted",
@@ -43,6 +48,7 @@ __all__ = [
     "classify",
     "contiguity",
     "contours",
+    "dispersion",
     "distance_band",
     "ears_limit",
     "eb_rate",
@@ -53,6 +59,7 @@ __all__ = [
     "gi_star",
     "gumbel_p",
     "hot_cold",
+    "hotspots",
     "incident_cube",
     "kde",
     "kde_at",
@@ -61,8 +68,11 @@ __all__ = [
     "local_moran",
     "mann_kendall",
     "moran",
+    "overdispersion",
     "p_value",
     "permutation_p",
+    "pooled_cube",
+    "pooled_residual",
     "residual",
     "residual_cube",
     "scan",
