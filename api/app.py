@@ -8,7 +8,17 @@ from starlette.types import ASGIApp
 
 from api import errors
 from api.observe import Observe
-from api.routers import grids, health, incidents, indicators, maps, static, stream, tiles
+from api.routers import (
+    grids,
+    health,
+    incidents,
+    indicators,
+    maps,
+    situation,
+    static,
+    stream,
+    tiles,
+)
 from api.state import ServerState
 from layers.tiles import TileCache
 
@@ -17,6 +27,7 @@ ROUTERS = (
     grids.router,
     indicators.router,
     incidents.router,
+    situation.router,
     stream.router,
     tiles.router,
     maps.router,
