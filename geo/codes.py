@@ -57,16 +57,14 @@ class GridScheme:
         """Numbers of digits that a code of this grid level may have (各层级允许的位数).
 
         Towns and villages carry the region part alone (9 and 12 digits where county, street and community
-        have 6, 3 and 3), or the same filled up with zeros to the full region code.
+        have 6, 3 and 3), or the same filled up with zeros to a full region code or a base grid's length.
         """
-        region = self._region_digits(2)
         if level >= 4:
             micro = sum(digits for name, digits in self.segments if name == "micro")
             return (self.length + micro,) if micro else ()
         if level == 3:
             return (self.length,)
-        own = self._region_digits(level)
-        return (own,) if own == region else (own, region)
+        return tuple(sorted({self._region_digits(level), self._region_digits(2), self.length}))
 
     def _region_digits(self, level: int) -> int:
         return sum(digits for name, digits in self.segments if SEGMENTS[name][1] <= level)
@@ -85,8 +83,9 @@ class GridScheme:
         Text on the index of `codes`, with as many region segments as the level has; for codes of a wrong
         length the result means nothing: ask `faults` first.
         """
-        start = 0 if level < 3 else self.slices()["county"].start
-        return codes.str.slice(start, start + self._region_digits(min(level, 2)))
+        wide, short = self.slices()["county"].start, self._region_digits(min(level, 2))
+        from_start, behind = codes.str.slice(0, short), codes.str.slice(wide, wide + short)
+        return behind.where(codes.str.len() >= self.length, from_start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from geo.errors import CodeError, UnknownNameError
 @pytest.mark.parametrize(("name", "length"), [("15", 15), ("14", 14), ("20", 20), ("region", 12)])
 def test_presets_have_their_length(name, length):
     assert codes.scheme(name).length == length
-    assert codes.scheme(name).lengths(1) == (9, 12)
-    assert codes.scheme(name).lengths(2) == (12,)
+    assert codes.scheme(name).lengths(1) == tuple(sorted({9, 12, length}))
+    assert codes.scheme(name).lengths(2) == tuple(sorted({12, length}))
 
 
 @given(st.sampled_from(["15", "14", "20", "county:6 street:3 community:3 serial:4 micro:2"]), st.data())

@@ -1,0 +1,219 @@
+"""What the city already holds, as evidence about the coordinates of a file (参照证据).
+
+Each piece of evidence gives every point a score at any trial position, higher where it fits better: inside the
+area that the row itself declares, inside the city, close to a road, in or out of a building. The scores are
+concave in metres, so that a few gross errors weigh little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from pyproj import CRS
+
+from geo.errors import BadInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+AREA_CAP_M, AREA_STEP_M = 3000.0, 25.0
+ROAD_CAP_M, ROAD_STEP_M = 200.0, 5.0
+
+# Where rows of a table stand: beside roads, and outside or in (beside) buildings. Absent: says nothing.
+BUILDING_SIGN: Mapping[str, int] = {
+    "cameras": -1, "roads": -1, "addresses": 1, "facilities": 1, "targets": 1, "hazards": 1,
+}  # fmt: skip
+ROAD_SIGN: Mapping[str, int] = {
+    "cameras": 1, "addresses": 1, "incidents": 1, "facilities": 1, "targets": 1, "hazards": 1, "buildings": -1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a city holds already (参照数据), in its metric CRS.
+
+    `areas` are polygons by the code or name that rows may declare; `cover` are polygons that together are the
+    city; `roads` and `buildings` are plain arrays of geometries. All may be empty. `hints` are EPSG names that
+    the city's own files had. Make one with `Reference.of`, or give the arrays.
+    """
+
+    crs: CRS
+    areas: gpd.GeoSeries | None = None
+    cover: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
+    roads: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
+    buildings: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
+    hints: tuple[str, ...] = ()
+    _trees: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a CRS in degrees."""
+        object.__setattr__(self, "crs", CRS.from_user_input(self.crs))
+        if not self.crs.is_projected:
+            raise BadInputError(
+                f"reference data in {self.crs.to_string()}; allowed: a projected CRS in metres"
+            )
+
+    @classmethod
+    def of(
+        cls,
+        tables: Mapping[str, pd.DataFrame],
+        *,
+        crs: CRS | str,
+        without: str = "",
+        hints: tuple[str, ...] = (),
+    ) -> Reference:
+        """Take the evidence out of a city's tables, all in `crs`; `without` names the table under test."""
+        grids = tables.get("grids") if without != "grids" else None
+        boundary = tables.get("boundary") if without != "boundary" else None
+        cover = next((t for t in (boundary, _lowest(grids)) if t is not None and len(t)), None)
+        return cls(
+            crs=CRS.from_user_input(crs),
+            areas=declared_areas(grids) if grids is not None and len(grids) else None,
+            cover=np.empty(0, object) if cover is None else _present(cover),
+            roads=_present(tables.get("roads")) if without != "roads" else np.empty(0, object),
+            buildings=_present(tables.get("buildings")) if without != "buildings" else np.empty(0, object),
+            hints=hints,
+        )
+
+    def tree(self, name: str) -> shapely.STRtree:
+        """Spatial index of one of the arrays, made once."""
+        if name not in self._trees:
+            self._trees[name] = shapely.STRtree(getattr(self, name))
+        return self._trees[name]
+
+    @property
+    def borders(self) -> NDArray[np.object_]:
+        """Outlines of `areas`, prepared, made once."""
+        if "borders" not in self._trees and self.areas is not None:
+            self._trees["borders"] = shapely.boundary(self.areas.to_numpy())
+            shapely.prepare(self._trees["borders"])
+        return np.asarray(self._trees["borders"], dtype=object)
+
+    def hits(self, name: str, xy: Floats) -> NDArray[np.intp]:
+        """Positions of the points that touch a polygon of one of the arrays, in no order, some of them twice."""
+        shapes = getattr(self, name)
+        points, polygons = self.tree(name).query(shapely.points(xy))
+        shapely.prepare(shapes)
+        touch = shapely.intersects_xy(shapes[polygons], xy[points, 0], xy[points, 1])
+        return np.asarray(points[touch])
+
+    def extent(self) -> tuple[float, float, float, float] | None:
+        """West, south, east, north of the city in degrees, with 5 % and at least 3 km of slack; None: nothing."""
+        layers = [self.cover, *([] if self.areas is None else [self.areas.to_numpy()])]
+        shapes = [s for s in layers if len(s)] or [s for s in (self.buildings, self.roads) if len(s)]
+        if not shapes:
+            return None
+        west, south, east, north = shapely.total_bounds(np.concatenate(shapes))
+        slack = max(3000.0, 0.05 * max(east - west, north - south))
+        corners = gpd.GeoSeries(
+            [shapely.box(west - slack, south - slack, east + slack, north + slack)], crs=self.crs
+        )
+        bounds = corners.to_crs(4326).total_bounds
+        return (float(bounds[0]), float(bounds[1]), float(bounds[2]), float(bounds[3]))
+
+
+def _lowest(grids: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame | None:
+    """Grids of the coarsest level that there is: few polygons, and no holes between them."""
+    if grids is None or "level" not in grids or not len(grids):
+        return grids
+    return grids[(grids["level"] == grids["level"].min()).fillna(True).to_numpy(bool)]
+
+
+def _present(table: gpd.GeoDataFrame | None) -> NDArray[np.object_]:
+    if table is None:
+        return np.empty(0, object)
+    shapes = table.geometry.to_numpy()
+    return np.asarray(shapes[~(shapely.is_missing(shapes) | shapely.is_empty(shapes))], dtype=object)
+
+
+def declared_areas(grids: gpd.GeoDataFrame) -> gpd.GeoSeries:
+    """Polygons by every word that a row may use for them: the code, and the name where it is unique."""
+    shapes = grids.geometry.rename_axis("area")
+    shapes.index = shapes.index.astype("str")
+    if "name" not in grids:
+        return shapes[~shapes.index.duplicated()]
+    names = grids["name"]
+    once = names.notna() & ~names.duplicated(keep=False) & (names != "")
+    named = grids.geometry[once.to_numpy(bool)]
+    named.index = pd.Index(names[once].astype("str"), name="area")
+    every = pd.concat([shapes, named])
+    return every[~every.index.duplicated()]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One kind of evidence for the sampled points: `score` at positions, and a figure for people."""
+
+    name: str
+    figure: str
+    reference: Reference
+    sign: int = 1
+    polygons: NDArray[np.object_] | None = None
+
+    def metres(self, xy: Floats) -> Floats:
+        """Distance of each point to what it should be at (0 inside), metres, capped."""
+        if self.name == "declared area":
+            return self._to_declared(xy)
+        cap = AREA_CAP_M if self.name == "city" else ROAD_CAP_M
+        layer = {"city": "cover", "roads": "roads", "buildings": "buildings"}[self.name]
+        result = np.full(len(xy), cap)
+        if layer != "roads":
+            result[self.reference.hits(layer, xy)] = 0.0
+        if self.name == "buildings" and self.sign < 0:
+            return result  # only in or out is asked
+        away = np.flatnonzero(result > 0)
+        found, far = self.reference.tree(layer).query_nearest(
+            shapely.points(xy[away]), max_distance=cap, return_distance=True, all_matches=False
+        )
+        result[away[found[0]]] = far
+        return result
+
+    def _to_declared(self, xy: Floats) -> Floats:
+        polygons = self.polygons
+        result = np.zeros(len(xy))
+        if polygons is None:
+            return result
+        known = np.flatnonzero(~shapely.is_missing(polygons))
+        shapely.prepare(polygons[known])
+        outside = known[~shapely.intersects_xy(polygons[known], xy[known, 0], xy[known, 1])]
+        far = shapely.distance(polygons[outside], shapely.points(xy[outside]))
+        result[outside] = np.minimum(far, AREA_CAP_M)
+        return result
+
+    def score(self, metres: Floats) -> Floats:
+        """Fit of each point, higher is better; 0 is the best or the worst that there is."""
+        if self.name == "buildings" and self.sign < 0:
+            return -(metres == 0).astype(float)
+        step = AREA_STEP_M if self.name in ("declared area", "city") else ROAD_STEP_M
+        return -self.sign * np.log1p(metres / step)
+
+    def value(self, metres: Floats) -> float:
+        """Return the figure that `figure` names: a share (0 to 1) or a median distance in metres."""
+        if self.figure.startswith("share"):
+            if self.polygons is not None:
+                metres = metres[~shapely.is_missing(self.polygons)]
+            return float((metres == 0).mean()) if len(metres) else float("nan")
+        return float(np.median(metres))
+
+
+def gather(table: str, reference: Reference, polygons: NDArray[np.object_] | None) -> list[Evidence]:
+    """Evidence that the city has for the rows of a table; `polygons` are the declared areas of the sample."""
+    found = []
+    if polygons is not None and not shapely.is_missing(polygons).all():
+        found.append(Evidence("declared area", "share inside", reference, polygons=polygons))
+    if len(reference.cover):
+        found.append(Evidence("city", "share inside", reference))
+    if len(reference.roads) and ROAD_SIGN.get(table):
+        found.append(Evidence("roads", "median distance m", reference, sign=ROAD_SIGN[table]))
+    if len(reference.buildings) and BUILDING_SIGN.get(table):
+        found.append(Evidence("buildings", "share in buildings", reference, sign=BUILDING_SIGN[table]))
+    return found
