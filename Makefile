@@ -30,8 +30,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/lint-imports
 
 test: lint  ## lint, types, contracts and all quick tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
-	$(BIN)/python -m pytest --nbmake notebooks -p no:cacheprovider
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --nbmake --cov --cov-report=term:skip-covered tests notebooks
 
 test-all: test  ## and the city-scale runs
 	$(BIN)/python -m pytest -m scale

@@ -1,17 +1,38 @@
 """The application: routers, errors, metrics. `create_app(state)` makes one; nothing is made at import."""
 
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from api import errors
-from api.routers import grids, health, incidents, indicators
+from api.observe import Observe
+from api.routers import (
+    grids,
+    health,
+    incidents,
+    indicators,
+    maps,
+    situation,
+    static,
+    stream,
+    tiles,
+)
 from api.state import ServerState
+from layers.tiles import TileCache
 
-ROUTERS = (health.router, grids.router, indicators.router, incidents.router)
+ROUTERS = (
+    health.router,
+    grids.router,
+    indicators.router,
+    incidents.router,
+    situation.router,
+    stream.router,
+    tiles.router,
+    maps.router,
+    static.router,
+)
 
 DESCRIPTION = """Which grid is this place; what happens there; what do the cameras see.
 
@@ -27,33 +48,24 @@ def create_app(state: ServerState) -> FastAPI:
         app.state.ready = True
         yield
         app.state.ready = False
+        stream.hub_of(state, app.state).close()
         if state.store is not None:
             state.store.close()
 
-    app = FastAPI(title="Santu 三图", description=DESCRIPTION, version="0.1.0", lifespan=lifespan)
+    app = FastAPI(
+        title="Santu 三图",
+        description=DESCRIPTION,
+        version="0.1.0",
+        lifespan=lifespan,
+    )
     app.state.server = state
     app.state.ready = False
+    app.state.tiles = TileCache(state.settings.tile_cache_mb)
     errors.install(app)
-    app.middleware("http")(_observe)
+    app.add_middleware(Observe, max_body=state.settings.max_body_mb * 1_000_000)
     for router in ROUTERS:
         app.include_router(router)
     return app
-
-
-async def _observe(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Count and time every request by route; refuse a body that is too large before reading it."""
-    begin = time.perf_counter()
-    limit = request.app.state.server.settings.max_body_mb * 1_000_000
-    if int(request.headers.get("content-length") or 0) > limit:
-        return errors.problem(413, "too-large", f"The body is over {limit} bytes; send it in parts.")
-    response = await call(request)
-    route = request.scope.get("route")
-    path = getattr(route, "path", "other")
-    health.REQUESTS.labels(request.method, path, response.status_code).inc()
-    health.SECONDS.labels(path).observe(time.perf_counter() - begin)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    return response
 
 
 def asgi(state: ServerState) -> ASGIApp:

@@ -24,6 +24,8 @@ STATUS: dict[type[errors.SantuError], int] = {
     errors.SantuError: 422,
 }
 
+CODES = {413: "too-large"}
+
 MEDIA = "application/problem+json"
 
 
@@ -73,13 +75,14 @@ def install(app: FastAPI) -> None:
 
     def plain(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
-        code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+        code = CODES.get(error.status_code) or HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
         response = problem(error.status_code, code, str(error.detail))
         response.headers.update(error.headers or {})
         return response
 
     def unexpected(request: Request, error: Exception) -> Response:
-        log.error("unexpected error at %s %s", request.method, request.url.path, exc_info=error)
+        # the server logs the traceback
+        log.error("unexpected %s at %s %s", type(error).__name__, request.method, request.url.path)
         return problem(500, "internal", "Something went wrong; the log says what.")
 
     app.add_exception_handler(errors.SantuError, domain)

@@ -28,4 +28,5 @@ class Settings(BaseSettings):
     )
     basemap_attribution: str = ""
     fold_after: int = Field(5000, ge=1, description="Live incidents that are folded into a new snapshot")
+    tile_cache_mb: int = Field(128, ge=0, description="Compressed map tiles kept in memory")
     max_body_mb: int = Field(64, ge=1, description="Largest request body")

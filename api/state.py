@@ -1,6 +1,7 @@
 """What a running server holds: the snapshot, the store, the live overlay. One assignment replaces the snapshot."""
 
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -12,6 +13,7 @@ import shapely
 from api.settings import Settings
 from geo import schema
 from geo.city import City
+from geo.indicators import located
 from geo.live import Change, LiveState
 from geo.scope import Scope
 from geo.store import Store, open_store
@@ -30,6 +32,8 @@ class ServerState:
     store: Store | None = None
     live: LiveState = field(default_factory=LiveState)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    folding: threading.Thread | None = None
+    _reads: dict[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def scope(self) -> Scope:
@@ -42,26 +46,58 @@ class ServerState:
         if self.store is None:
             return
         with self.lock:
-            folded = [row["incident_id"] for row in self.live.rows()]
-            self.city = self.store.city(as_of=date.today() if has_dates(self.store) else None)  # noqa: DTZ011  # local date of the city's server
-            self.live.fold(folded)
+            held = self.live.rows()
+            city = current_city(self.store)
+        located(city, "incidents")  # slow for a large city: before the swap, so that no request waits for it
+        with self.lock:
+            self.city = city
+            self.live.fold(held)
+
+    def audit_read(self, scope: Scope, layer: str) -> None:
+        """Note that a restricted layer was read (限制图层读取审计): one line per caller, layer and minute."""
+        minute = time.monotonic() // 60
+        if self.store is None or self._reads.get((scope.who, layer)) == minute:
+            return
+        self._reads[scope.who, layer] = minute
+        with self.store.transaction() as change:
+            change.audit(scope.who, "read", layer, f"role {scope.role}, k {scope.k}")
 
     def accept_incidents(self, frame: gpd.GeoDataFrame) -> list[Change]:
-        """Keep incidents durably, then show them: returns once they are on disk."""
+        """Keep incidents durably, then show them: returns once they are on disk.
+
+        An incident that is known already is corrected: what the new row leaves empty stays as it was.
+        """
         assert self.store is not None  # noqa: S101  # the route has checked
         with self.lock:
+            frame = self._completed(frame)
             self.store.write("incidents", frame)
             changes = self.live.put(rows_of(frame))
-            full = len(self.live) >= self.settings.fold_after
-        if full:
-            self.reload()
+            if len(self.live) >= self.settings.fold_after and not (self.folding and self.folding.is_alive()):
+                self.folding = threading.Thread(target=self.reload, name="fold", daemon=True)
+                self.folding.start()
         return changes
 
+    def _completed(self, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        kept = self.city.degrees("incidents")
+        known = kept.loc[frame.index.intersection(kept.index)]
+        newer = [row for row in map(self.live.get, frame.index) if row is not None]
+        if newer:
+            live = frame_of(newer)
+            known = pd.concat([known[~known.index.isin(live.index)], live])
+        if known.empty:
+            return frame
+        names = schema.table("incidents").names
+        filled = frame[list(names)].combine_first(known.loc[:, list(names)]).loc[frame.index]
+        return schema.checked("incidents", gpd.GeoDataFrame(filled, geometry=frame.geometry, crs=frame.crs))
 
-def has_dates(store: Store) -> bool:
-    """Whether any grid has a validity date, so that "now" must be chosen by today's date."""
-    grids = store.city().degrees("grids")
-    return bool(grids["valid_from"].notna().any() or grids["valid_to"].notna().any())
+
+def current_city(store: Store) -> City:
+    """Return the city as it is today: where grids have validity dates, those that hold on the server's date."""
+    city = store.city()
+    grids = city.degrees("grids")
+    if grids["valid_from"].notna().any() or grids["valid_to"].notna().any():
+        return city.as_of(date.today())  # noqa: DTZ011  # the local date of the city's server
+    return city
 
 
 def rows_of(frame: gpd.GeoDataFrame) -> list[dict[str, Any]]:
@@ -78,8 +114,15 @@ def rows_of(frame: gpd.GeoDataFrame) -> list[dict[str, Any]]:
     return records
 
 
+def frame_of(rows: list[dict[str, Any]]) -> gpd.GeoDataFrame:
+    """Turn `rows_of`'s rows back into conforming incidents in degrees."""
+    table = pd.DataFrame(rows)
+    shapes = shapely.points(table["lon"], table["lat"])
+    frame = gpd.GeoDataFrame(table.drop(columns=["lon", "lat"]), geometry=shapes, crs="EPSG:4490")
+    return schema.checked("incidents", frame)
+
+
 def open_state(settings: Settings) -> ServerState:
     """Open the city named in the settings."""
     store = open_store(settings.city)
-    today = date.today() if has_dates(store) else None  # noqa: DTZ011  # local date of the city's server
-    return ServerState(store.city(as_of=today), settings, store)
+    return ServerState(current_city(store), settings, store)

@@ -32,16 +32,23 @@ T = TypeVar("T")
 
 
 class Memo:
-    """Results by (name, table versions), shared by all cities that descend from one another; least used go."""
+    """Results by name and table versions, shared by all cities that descend from one another.
 
-    def __init__(self, size: int = 256) -> None:
+    The least used go when there are more than `size`, and of one name the oldest versions beyond `versions`: a
+    server that folds new incidents into new snapshots all day must not keep every morning's results.
+    """
+
+    def __init__(self, size: int = 512, versions: int = 4) -> None:
         self._size = size
-        self._values: OrderedDict[object, Any] = OrderedDict()
+        self._keep = versions
+        self._values: OrderedDict[tuple[object, str], Any] = OrderedDict()
+        self._of: dict[object, list[tuple[object, str]]] = {}
         self._locks: dict[object, threading.RLock] = {}
         self._guard = threading.Lock()
 
-    def get(self, key: object, compute: Callable[[], T]) -> T:
-        """Return the value of `key`; compute it once, however many threads ask."""
+    def get(self, name: object, version: str, compute: Callable[[], T]) -> T:
+        """Return the value of `name` at `version`; compute it once, however many threads ask."""
+        key = (name, version)
         with self._guard:
             if key in self._values:
                 self._values.move_to_end(key)
@@ -56,9 +63,17 @@ class Memo:
             with self._guard:
                 self._values[key] = value
                 self._locks.pop(key, None)
-                while len(self._values) > self._size:
-                    self._values.popitem(last=False)
+                self._forget(name, key)
             return value
+
+    def _forget(self, name: object, key: tuple[object, str]) -> None:
+        versions = self._of.setdefault(name, [])
+        versions.append(key)
+        while len(versions) > self._keep:
+            self._values.pop(versions.pop(0), None)
+        while len(self._values) > self._size:
+            gone, _ = self._values.popitem(last=False)
+            self._of[gone[0]].remove(gone)
 
 
 class City:
@@ -141,7 +156,8 @@ class City:
 
         `key` names the result and its parameters; it must tell apart everything but the content of `tables`.
         """
-        return self._memo.get((key, self.crs.to_string(), self.version(*tables) if tables else ""), compute)
+        name = (key, self.crs.to_string(), tuple(tables))
+        return self._memo.get(name, self.version(*name[2]) if name[2] else "", compute)
 
     # -- another way to get a City --------------------------------------------------------------------------
 

@@ -16,9 +16,6 @@ import rtree
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    import numpy as np
-    from numpy.typing import NDArray
-
 Row = dict[str, Any]
 
 
@@ -104,14 +101,15 @@ class LiveState:
         """Number of the newest change; 0 before the first."""
         return self._number
 
-    def fold(self, keys: Iterable[str] | NDArray[np.object_]) -> None:
-        """Forget incidents that a newer snapshot holds."""
+    def fold(self, rows: Iterable[Row]) -> None:
+        """Forget incidents that a newer snapshot holds; one that changed since it was taken stays."""
         with self._lock:
-            for key in keys:
-                row = self._rows.pop(key, None)
-                slot = self._slots.pop(key, None)
-                if row is not None and slot is not None:
-                    self._ids.pop(slot)
+            for row in rows:
+                key = row["incident_id"]
+                if self._rows.get(key) is row:
+                    del self._rows[key]
+                    slot = self._slots.pop(key)
+                    del self._ids[slot]
                     self._tree.delete(slot, _box(row))
 
     def _place(self, key: str, row: Row) -> None:

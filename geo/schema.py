@@ -134,6 +134,14 @@ IMAGE_LEVELS = {
     "observe": "观察",
     "recognise": "识别",
     "identify": "辨认",
+    # IEC 62676-4:2025
+    "overview": "概览",
+    "outline": "轮廓",
+    "discern": "分辨",
+    "perceive": "察觉",
+    "characterise": "特征",
+    "validate": "确认",
+    "scrutinise": "细查",
 }
 FACILITY_KINDS = {
     "smoke_alarm": "烟感报警器",
@@ -221,6 +229,7 @@ TABLES: Mapping[str, Table] = {
                 Column("networked", "bool", "已联网"),
                 _text("capture_position", "采集部位类型"),
                 _text("function_type", "功能类型"),
+                _int("mobile_type", "移动采集设备类型（车载、无人机等，固定点位为空）", 1, 9),
                 _number("position_error_m", "位置误差", "m", 0, 100_000),
             ),
         ),

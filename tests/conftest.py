@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import geopandas as gpd
@@ -8,8 +9,14 @@ import pandas as pd
 import pytest
 import shapely
 
+from api.app import create_app
+from api.state import ServerState
 from geo import schema
 from geo.city import City
+from geo.demo import demo_city
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are no package
+import browser as browser_tools
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -57,3 +64,40 @@ def tiny_city() -> City:
     """A City of four base grids in a row whose answers can be counted by hand."""
     grids = square_grids()
     return City("小城", crs="EPSG:4548", tables={"grids": grids}, versions={"grids": "1"})
+
+
+@pytest.fixture(scope="session")
+def demo_tiny() -> City:
+    """The demo city of 24 base grids, made once a session. Never change it."""
+    return demo_city(0, "tiny")
+
+
+@pytest.fixture(scope="session")
+def demo_small() -> City:
+    """The demo city of 400 base grids, made once a session. Never change it."""
+    return demo_city(0, "small")
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, object]:
+    """Debian's Chromium instead of a downloaded one."""
+    return {"executable_path": browser_tools.chromium(), "args": browser_tools.CHROMIUM_FLAGS}
+
+
+@pytest.fixture(scope="session")
+def live_server(demo_small: City) -> Iterator[str]:
+    """Address of a server of the small demo city, on a free port of this machine."""
+    with browser_tools.serving(create_app(ServerState(demo_small))) as url:
+        yield url
+
+
+@pytest.fixture
+def offline_page(page, live_server: str) -> Iterator[object]:
+    """A browser page that may talk to `live_server` alone.
+
+    Anything else it asks for is refused and fails the test at its end, as does an error on the console or in
+    the page. `page.watch` holds what was asked; `page.watch.errors.clear()` after an error that is meant.
+    """
+    page.watch = browser_tools.Watch(page, (live_server,))
+    yield page
+    page.watch.check()

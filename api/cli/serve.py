@@ -25,7 +25,15 @@ def serve(
             f"warning: listening on {settings.host}: everyone who reaches it has role {settings.role!r}"
         )
     err.print(f"Santu 三图 · {state.city.name} · http://{settings.host}:{settings.port}/", markup=False)
-    uvicorn.run(asgi(state), host=settings.host, port=settings.port, log_level="warning", access_log=False)
+    uvicorn.run(
+        asgi(state),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        ws_per_message_deflate=False,  # compressing the same batch once per client costs more than it saves
+        timeout_graceful_shutdown=3,  # open streams do not end by themselves
+    )
 
 
 def register(app: typer.Typer) -> None:

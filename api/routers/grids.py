@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from fastapi import APIRouter
 
-from api.deps import CityDep, ScopeDep
+from api.deps import CityDep, ScopeDep, StateDep
 from geo.errors import ForbiddenError, NotFoundError
 from geo.indicators import INDICATORS
 from geo.people import suppress, workload
@@ -15,13 +15,14 @@ router = APIRouter(prefix="/v1/grids", tags=["grids"])
 
 
 @router.get("/{grid_id}")
-def grid_card(grid_id: str, city: CityDep, scope: ScopeDep) -> dict[str, Any]:
+def grid_card(grid_id: str, state: StateDep, city: CityDep, scope: ScopeDep) -> dict[str, Any]:
     """Return a grid: names, the grids above and directly below it, and every indicator (missing: suppressed)."""
     grids = city.degrees("grids")
     if grid_id not in grids.index:
         raise NotFoundError(f"there is no grid {grid_id!r}")
     if not visible_grids(grids, scope)[grid_id]:
         raise ForbiddenError(f"grid {grid_id!r} is outside your scope")
+    state.audit_read(scope, "service_workload")
     row = grids.loc[grid_id]
     shape = city.grids.geometry[grid_id]
     lon, lat = city.to_degrees(shape.representative_point().x, shape.representative_point().y)

@@ -3,20 +3,12 @@
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.deps import StateDep
 from geo.errors import StoreBusyError
 
 router = APIRouter(tags=["health"])
-
-REQUESTS = Counter("santu_requests", "Requests by method, route and status", ["method", "route", "status"])
-SECONDS = Histogram(
-    "santu_request_seconds",
-    "Time to answer by route",
-    ["route"],
-    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5),
-)
 
 
 @router.get("/healthz")

@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import shapely
 from fastapi import APIRouter, Body, Path, Query
 
 from api.deps import CityDep, ScopeDep, StateDep
-from api.state import ServerState, rows_of
+from api.state import ServerState, frame_of, rows_of
 from geo import schema
 from geo.city import City
 from geo.crs import convert
@@ -120,7 +121,7 @@ def set_stage(
     with state.lock:
         row = state.live.get(incident_id) or _snapshot_row(city, incident_id)
         changed = {**row, "stage": stage}
-        frame = parse_incidents([changed], "cgcs2000")
+        frame = frame_of([changed])
         with store.transaction() as change:
             change.upsert("incidents", frame)
             change.audit(scope.who, "incident.stage", incident_id, f"{row.get('stage')} -> {stage}")
@@ -148,13 +149,13 @@ def parse_incidents(rows: list[dict[str, Any]], crs: str) -> gpd.GeoDataFrame:
                        "degrees, longitude first; not 0,0")
         for i in wrong.nonzero()[0]
     ]  # fmt: skip
-    if problems:
-        raise SchemaError("incidents", problems)
-    lon, lat = convert(lon, lat, source=crs, target="cgcs2000")
-    frame = gpd.GeoDataFrame(
-        table.drop(columns=["lon", "lat"]), geometry=shapely.points(lon, lat), crs="EPSG:4490"
-    )
-    return schema.checked("incidents", frame)
+    lon, lat = convert(np.where(wrong, 0.0, lon), np.where(wrong, 0.0, lat), source=crs, target="cgcs2000")
+    shapes = shapely.points(lon, lat)
+    frame = gpd.GeoDataFrame(table.drop(columns=["lon", "lat"]), geometry=shapes, crs="EPSG:4490")
+    result, more = schema.conform("incidents", frame)
+    if problems or more:
+        raise SchemaError("incidents", problems + more)
+    return result
 
 
 def _writable(state: ServerState) -> Any:  # noqa: ANN401  # a Store
@@ -183,7 +184,7 @@ def _of_overlay(
     rows = state.live.within(*asked.box) if asked.box else state.live.rows()
     if not rows:
         return []
-    frame = parse_incidents(rows, "cgcs2000")
+    frame = frame_of(rows)
     chosen = frame.iloc[asked.rows(frame)]
     if grid is not None or not scope.whole_city:
         found = city.locate(chosen.geometry.x.to_numpy(), chosen.geometry.y.to_numpy())

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Query
 
-from api.deps import CityDep, IndicatorDep, ScopeDep
+from api.deps import CityDep, IndicatorDep, ScopeDep, StateDep
 from api.routers.grids import scoped_values
 from geo.indicators import INDICATORS
 from geo.scope import visible_grids
@@ -28,13 +28,16 @@ def indicator_values(
     indicator: IndicatorDep,
     city: CityDep,
     scope: ScopeDep,
+    state: StateDep,
     level: Annotated[int | None, Query(ge=1, le=4, description="1 town, 2 village, 3 base, 4 micro")] = None,
 ) -> dict[str, Any]:
     """Return an indicator for every grid in scope; null where it is not defined or suppressed."""
+    if indicator.persons:
+        state.audit_read(scope, indicator.name)
     grids = city.degrees("grids")
     seen = visible_grids(grids, scope).to_numpy()
     if level is not None:
-        seen &= (grids["level"] == level).to_numpy(dtype=bool)
+        seen = seen & (grids["level"] == level).to_numpy(dtype=bool)
     values = scoped_values(indicator.name, city, scope)[seen].to_numpy(dtype="float64", na_value=np.nan)
     shown = [None if np.isnan(v) else round(v, 6) for v in values.tolist()]
     return {

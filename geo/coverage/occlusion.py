@@ -54,6 +54,11 @@ class Occluders:
         edge = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count - self.run_start[run], count)
         return np.repeat(who, count), edge
 
+    @property
+    def blocks(self) -> NDArray[np.object_]:
+        """The polygons among the shapes."""
+        return self.shapes[shapely.get_type_id(self.shapes) == 3]
+
     def inside(self, xy: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Whether each point is in or on a solid."""
         result = np.zeros(len(xy), dtype=bool)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from geo.camera import DEFAULTS, views
+from geo.camera import DEFAULTS, free_of_buildings, views
 from geo.coverage.occlusion import Occluders, occluders
 from geo.coverage.sector import Sectors, sectors
 from geo.coverage.shadow import shadows
@@ -78,6 +78,7 @@ def field_of_view(
     occluders: gpd.GeoDataFrame | gpd.GeoSeries | Scene | None = None,
     *,
     defaults: Defaults = DEFAULTS,
+    snap_m: float = 3.0,
 ) -> gpd.GeoSeries:
     """Ground that each camera sees (监控点可视域), exact among buildings and walls.
 
@@ -92,6 +93,9 @@ def field_of_view(
         Polygons and lines in the same CRS, with `height_m` where known; or a prepared `scene`.
     defaults
         What to take where the register is silent.
+    snap_m
+        A camera at most this deep in a building hangs on its wall and is set 0.3 m in front of the wall that
+        faces its bearing; one deeper inside sees the room it is in.
 
     Returns
     -------
@@ -104,7 +108,7 @@ def field_of_view(
     CrsMismatchError
         If the two tables are in different CRSs.
     """
-    return fields(cameras, occluders, defaults=defaults).series()
+    return fields(cameras, occluders, defaults=defaults, snap_m=snap_m).series()
 
 
 def fields(
@@ -112,21 +116,27 @@ def fields(
     occluders: gpd.GeoDataFrame | gpd.GeoSeries | Scene | None = None,
     *,
     defaults: Defaults = DEFAULTS,
+    snap_m: float = 3.0,
+    indoors: bool = True,
     previous: Fields | None = None,
 ) -> Fields:
     """Fields of view with their sectors and optics (可视域及其参数); see `field_of_view`.
 
     With `previous`, made of the same occluders or others, only cameras whose sector changed, and those whose
-    sector meets a changed occluder, are swept again.
+    sector meets a changed occluder, are swept again. Without `indoors`, cameras deep inside a building are left
+    out (`why_not` = inside_building). `optics` gets a column `place`: outside, snapped or inside.
     """
     if not isinstance(occluders, Scene):
         _same_crs(cameras, occluders)
         occluders = scene(occluders)
     optics = views(cameras, defaults=defaults)
+    xy = _placed(cameras, optics, occluders, snap_m)
+    if not indoors:
+        optics.loc[(optics["why_not"] == "") & (optics["place"] == "inside"), "why_not"] = "inside_building"
     rows = np.flatnonzero(optics["why_not"] == "")
     used = optics.iloc[rows]
     reach = sectors(
-        shapely.get_coordinates(cameras.geometry.to_numpy()[rows]),
+        xy[rows],
         bearing_deg=used["bearing_deg"],
         fov_deg=used["fov_deg"],
         range_m=used["range_m"],
@@ -146,6 +156,21 @@ def fields(
     todo = np.arange(len(rows)) if previous is None else _reused(result, previous)
     result.shapes[rows[todo]], result.area_m2[rows[todo]] = seen(reach.take(todo), occluders)
     return result
+
+
+def _placed(
+    cameras: gpd.GeoDataFrame, optics: pd.DataFrame, scene: Scene, snap_m: float
+) -> NDArray[np.float64]:
+    """Positions of all cameras (NaN: none), wall cameras set free; writes `optics["place"]`."""
+    shapes = cameras.geometry.to_numpy()
+    xy = np.column_stack([shapely.get_x(shapes), shapely.get_y(shapes)])
+    there = np.flatnonzero(np.isfinite(xy).all(axis=1))
+    place = np.full(len(cameras), "outside", dtype=object)
+    xy[there], place[there] = free_of_buildings(
+        xy[there], optics["bearing_deg"].to_numpy()[there], scene.flat.blocks, within_m=snap_m
+    )
+    optics["place"] = place
+    return xy
 
 
 def scene(

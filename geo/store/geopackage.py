@@ -21,7 +21,7 @@ import pandas as pd
 
 from geo import crs as crs_
 from geo import schema
-from geo.city import City
+from geo.city import City, Memo
 from geo.errors import StoreBusyError, StoreError, StoreVersionError
 from geo.store import gpkg_sql, migrations, sidecar
 from geo.store.base import Mode, Quarantined, WriteResult
@@ -44,6 +44,8 @@ class GeoPackageStore:
         self.folder = folder
         self.path = folder / FILE
         self._local = threading.local()
+        self._memo = Memo()
+        self._frames: dict[str, tuple[str, pd.DataFrame]] = {}
         self._write_lock = threading.RLock()
 
     @classmethod
@@ -116,7 +118,7 @@ class GeoPackageStore:
             reader.execute("BEGIN")
             meta = dict(reader.execute("SELECT key, value FROM santu_meta").fetchall())
             versions = _versions(reader)
-        tables = SnapshotTables(reader, versions, self.folder / "cache")
+        tables = SnapshotTables(reader, versions, self.folder / "cache", self._frames)
         city = City(
             meta["name"],
             crs=meta.get("crs", "EPSG:4548"),
@@ -126,6 +128,7 @@ class GeoPackageStore:
             scheme=meta.get("scheme", ""),
             timezone=meta.get("timezone", "Asia/Shanghai"),
             meta=json.loads(meta.get("facts", "{}")) | {"folder": str(self.folder)},
+            memo=self._memo,
         )
         return city if as_of is None else city.as_of(as_of)
 
@@ -384,10 +387,17 @@ class GeoPackageTransaction:
 class SnapshotTables(Mapping[str, pd.DataFrame]):
     """Tables of one moment, read when first asked for, through one read transaction that stays open."""
 
-    def __init__(self, reader: sqlite3.Connection, versions: dict[str, str], cache: Path) -> None:
+    def __init__(
+        self,
+        reader: sqlite3.Connection,
+        versions: dict[str, str],
+        cache: Path,
+        shared: dict[str, tuple[str, pd.DataFrame]],
+    ) -> None:
         self._reader = reader
         self._versions = versions
         self._cache = cache
+        self._shared = shared  # newest frame of each table, so that the next snapshot reads only what changed
         self._loaded: dict[str, pd.DataFrame] = {}
         self._lock = threading.RLock()
 
@@ -400,7 +410,11 @@ class SnapshotTables(Mapping[str, pd.DataFrame]):
             raise KeyError(name)
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = self._read(schema.table(name))
+                version, frame = self._shared.get(name, ("", pd.DataFrame()))
+                if version != self._versions[name]:
+                    frame = self._read(schema.table(name))
+                    self._shared[name] = (self._versions[name], frame)
+                self._loaded[name] = frame
             return self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:

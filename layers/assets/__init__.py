@@ -160,7 +160,7 @@ def offline(m: folium.Map, *, title: str, base: str = URL_BASE) -> OfflineFigure
     """Move a folium map into an `OfflineFigure`, with everything that was added to its old figure."""
     old = m.get_root()
     figure = OfflineFigure(title=title, base=base)
-    m._parent = None  # type: ignore[assignment]  # noqa: SLF001 - branca has no public way to move a child
+    m._parent = None  # noqa: SLF001 - branca has no public way to move a child
     figure.add_child(m)
     for part in ("header", "html", "script"):
         target, source = getattr(figure, part), getattr(old, part)

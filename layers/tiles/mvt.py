@@ -11,7 +11,7 @@ a concave ring leaves the tile twice its parts stay joined along the buffer's ed
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -124,44 +124,49 @@ class Features:
             raise BadInputError("a tile layer holds points, lines or areas: split the table by geometry type")
         kind = int(dims[0]) + 1 if len(dims) else POINT
         xy, parts, outer, rows = _flatten(shapes, kind)
-        bounds = shapely.bounds(shapes).reshape(-1, 4)
         encoded = {name: Column.of(values) for name, values in columns.items()}
-        return cls(kind, np.asarray(ids, np.uint64), xy, parts, outer, rows, bounds, encoded)
+        return cls(kind, np.asarray(ids, np.uint64), xy, parts, outer, rows, _bounds(shapes), encoded)
 
-    def take(self, mask: NDArray[np.bool_]) -> Features:
-        """Return the features of a mask, same order."""
-        keep = np.flatnonzero(mask)
-        counts = np.diff(self.rows)
-        part_keep = np.repeat(mask, counts)
-        lengths = np.diff(self.parts)
-        xy = self.xy[np.repeat(part_keep, lengths)]
-        return Features(
-            self.kind,
-            self.ids[keep],
-            xy,
-            _starts(lengths[part_keep]),
-            self.outer[part_keep],
-            _starts(counts[keep]),
-            self.bounds[keep],
-            {k: Column(c.codes[keep], c.dictionary) for k, c in self.columns.items()},
-        )
+    @classmethod
+    def points(
+        cls, xy: NDArray[np.float64], columns: Mapping[str, pd.Series], ids: NDArray[np.uint64]
+    ) -> Features:
+        """Points given as EPSG:3857 metres, shape (points, 2)."""
+        starts = np.arange(len(xy) + 1, dtype=np.int64)
+        encoded = {name: Column.of(values) for name, values in columns.items()}
+        outer = np.ones(len(xy), bool)
+        xy = np.ascontiguousarray(xy, dtype=np.float64).reshape(-1, 2)
+        return cls(POINT, ids, xy, starts, outer, starts, np.hstack([xy, xy]), encoded)
 
-    def with_columns(self, columns: Mapping[str, pd.Series]) -> Features:
-        """Return the same features with these properties added or replaced."""
-        added = {name: Column.of(values) for name, values in columns.items()}
-        return Features(
-            self.kind,
-            self.ids,
-            self.xy,
-            self.parts,
-            self.outer,
-            self.rows,
-            self.bounds,
-            {**self.columns, **added},
-        )
+    @classmethod
+    def boxes(
+        cls, corners: NDArray[np.float64], columns: Mapping[str, pd.Series], ids: NDArray[np.uint64]
+    ) -> Features:
+        """Boxes given by four corners each, EPSG:3857 metres, shape (boxes * 4, 2)."""
+        quads = corners.reshape(-1, 4, 2)
+        n = len(quads)
+        bounds = np.hstack([quads.min(axis=1), quads.max(axis=1)]) if n else np.empty((0, 4))
+        encoded = {name: Column.of(values) for name, values in columns.items()}
+        return cls(
+            POLYGON, ids, np.ascontiguousarray(corners), np.arange(n + 1, dtype=np.int64) * 4,
+            np.ones(n, bool), np.arange(n + 1, dtype=np.int64), bounds, encoded,
+        )  # fmt: skip
+
+    def with_shapes(self, shapes: NDArray[np.object_]) -> Features:
+        """Return the same features with other geometry, one shape a feature, of the same dimension."""
+        xy, parts, outer, rows = _flatten(shapes, self.kind)
+        return replace(self, xy=xy, parts=parts, outer=outer, rows=rows, bounds=_bounds(shapes))
 
 
-def encode(name: str, features: Features, tile: tuple[int, int, int], *, buffer: int = BUFFER) -> bytes:
+def encode(
+    name: str,
+    features: Features,
+    tile: tuple[int, int, int],
+    *,
+    keep: NDArray[np.bool_] | None = None,
+    more: Mapping[str, Column] | None = None,
+    buffer: int = BUFFER,
+) -> bytes:
     """Encode one layer of one tile.
 
     Parameters
@@ -172,6 +177,10 @@ def encode(name: str, features: Features, tile: tuple[int, int, int], *, buffer:
         What may be drawn; everything outside the tile and its buffer is left out.
     tile
         z, x, y.
+    keep
+        Which features may be drawn; all of them when left out.
+    more
+        Properties beside the features' own, one value a feature.
     buffer
         Width of the rim around the tile, tile units; features in it are drawn in both neighbours.
 
@@ -191,10 +200,10 @@ def encode(name: str, features: Features, tile: tuple[int, int, int], *, buffer:
         & (b[:, 1] <= north + rim)
         & (b[:, 3] >= south - rim)
     )
-    chosen = np.flatnonzero(hit)
+    chosen = np.flatnonzero(hit if keep is None else hit & keep)
     if not len(chosen):
         return b""
-    tags, header = _tags(features.columns, chosen)
+    tags, header = _tags({**features.columns, **(more or {})}, chosen)
     body = kernel.encode(
         features.kind, features.xy, features.parts, features.outer, features.rows, features.ids, chosen, tags,
         west, north, scale, float(buffer),
@@ -258,6 +267,11 @@ def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     starts = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=starts[1:])
     return starts
+
+
+def _bounds(shapes: NDArray[np.object_]) -> NDArray[np.float64]:
+    bounds: NDArray[np.float64] = shapely.bounds(shapes).reshape(-1, 4)
+    return bounds
 
 
 def _flatten(

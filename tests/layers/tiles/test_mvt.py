@@ -125,20 +125,42 @@ def test_an_area_around_the_whole_tile_fills_it():
     assert shape(feature["geometry"]).bounds == (-64, -64, 4160, 4160)
 
 
-def test_taking_rows_is_encoding_fewer():
+def test_keeping_rows_is_encoding_fewer():
     cells = from_tile(mosaic())
     mask = np.arange(len(cells)) % 3 == 0
-    name = [f"格{i}" for i in range(len(cells))]
-    some = mvt.encode("x", features(cells, name=name).take(mask), TILE)
-    every = {f["id"]: f for f in decode(mvt.encode("x", features(cells, name=name), TILE))}
+    table = features(cells, name=[f"格{i}" for i in range(len(cells))])
+    some = mvt.encode("x", table, TILE, keep=mask)
+    every = {f["id"]: f for f in decode(mvt.encode("x", table, TILE))}
     assert {f["id"]: f for f in decode(some)} == {i: f for i, f in every.items() if mask[i]}
 
 
 def test_more_columns_on_the_same_shapes():
-    table = features(from_tile(shapely.points([(1, 1), (2, 2)])), a=[1, 2]).with_columns(
-        {"b": pd.Series([3, None])}
+    table = features(from_tile(shapely.points([(1, 1), (2, 2)])), a=[1, 2])
+    data = mvt.encode("x", table, TILE, more={"b": mvt.Column.of(pd.Series([3, None]))})
+    assert [f["properties"] for f in decode(data)] == [{"a": 1, "b": 3}, {"a": 2}]
+
+
+def test_other_shapes_for_the_same_features():
+    table = features([from_tile(shapely.box(0, 0, 100, 100))], a=["x"])
+    [feature] = decode(mvt.encode("x", table.with_shapes([from_tile(shapely.box(50, 50, 60, 60))]), TILE))
+    assert feature["properties"] == {"a": "x"}
+    assert shape(feature["geometry"]).bounds == (50, 50, 60, 60)
+
+
+def test_points_and_boxes_from_arrays_equal_those_from_shapes():
+    rng = np.random.default_rng(3)
+    xy = rng.uniform(0, 4096, (50, 2))
+    points = from_tile(shapely.points(xy))
+    ids = np.arange(50, dtype=np.uint64)
+    column = {"n": pd.Series(range(50))}
+    made = mvt.Features.points(shapely.get_coordinates(points), column, ids)
+    assert mvt.encode("x", made, TILE) == mvt.encode("x", features(points, n=range(50)), TILE)
+    squares = shapely.box(xy[:, 0], xy[:, 1], xy[:, 0] + 30, xy[:, 1] + 30)
+    corners = np.concatenate([shapely.get_coordinates(g)[:4] for g in from_tile(squares)])
+    boxes = decode(mvt.encode("x", mvt.Features.boxes(corners, column, ids), TILE))
+    assert {f["id"]: shape(f["geometry"]).area for f in boxes} == pytest.approx(
+        dict.fromkeys(range(50), 900), rel=0.1
     )
-    assert [f["properties"] for f in decode(mvt.encode("x", table, TILE))] == [{"a": 1, "b": 3}, {"a": 2}]
 
 
 @pytest.mark.parametrize("tile", [(-1, 0, 0), (3, 8, 0), (3, 0, -1), (23, 0, 0)])

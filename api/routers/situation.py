@@ -1,0 +1,166 @@
+"""The situation card (态势卡): one request says where a place is, who sees it, what is near and what is open."""
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+from fastapi import APIRouter, Query
+
+from api.deps import CityDep, ScopeDep, StateDep
+from api.routers.incidents import Crs
+from api.state import ServerState, frame_of
+from geo import situation
+from geo.city import City
+from geo.crs import convert
+from geo.errors import BadInputError, ForbiddenError, NotFoundError
+from geo.incident import ground_distance_m
+from geo.scope import Scope, visible_cameras, visible_grids
+
+router = APIRouter(prefix="/v1/situation", tags=["situation"])
+
+Near = Annotated[float, Query(ge=10, le=2000, description="Radius for incidents and hazards, metres")]
+Text = Annotated[str | None, Query(max_length=128)]
+Row = dict[str, Any]
+MANY = 20
+
+
+@router.get("")
+def situation_card(
+    state: StateDep,
+    city: CityDep,
+    scope: ScopeDep,
+    lon: Annotated[float | None, Query(ge=-180, le=180)] = None,
+    lat: Annotated[float | None, Query(ge=-90, le=90)] = None,
+    crs: Crs = "cgcs2000",
+    incident: Text = None,
+    camera: Text = None,
+    grid: Text = None,
+    near_m: Near = situation.NEAR_M,
+) -> dict[str, Any]:
+    """Return the situation of a place: `lon` and `lat`, or an incident, a camera or a grid.
+
+    Lists are nearest first and hold at most 20 rows; `total` says how many there are. What a scope does not
+    reach is not in the answer; a place outside it is refused.
+    """
+    place, lon_, lat_ = _place(state, city, scope, (lon, lat, crs), incident, camera, grid)
+    chain = _chain(city, scope, lon_, lat_)
+    x, y = (float(v) for v in city.to_metres(lon_, lat_))
+    cameras = situation.cameras_seeing(city, x, y, scope=scope)
+    return {
+        "place": {**place, "lon": round(lon_, 7), "lat": round(lat_, 7)},
+        "grids": chain,
+        "cameras": {
+            "total": len(cameras),
+            "working": int((cameras["state"] == situation.WORKING).sum()),
+            "unjudged": situation.unjudged_cameras(city, x, y, scope=scope),
+            "seen_by": rows_of(cameras.head(MANY)),
+        },
+        "facilities": rows_of(situation.nearest_facilities(city, x, y)),
+        "incidents": _incidents(state, city, scope, (x, y, lon_, lat_), near_m),
+        "hazards": _listed(_within(city, scope, situation.open_hazards(city, x, y, radius_m=near_m))),
+        "near_m": near_m,
+        "as_of": state.live.last,
+    }
+
+
+def rows_of(frame: pd.DataFrame) -> list[Row]:
+    """Turn a table without geometry into plain rows: its index first, missing is None, times ISO in UTC."""
+    plain = pd.DataFrame(frame.drop(columns="geometry", errors="ignore"))
+    for name in plain.columns:
+        if isinstance(plain[name].dtype, pd.DatetimeTZDtype):
+            plain[name] = plain[name].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    rows: list[Row] = plain.astype(object).where(plain.notna(), None).reset_index().to_dict("records")
+    return rows
+
+
+def _listed(frame: pd.DataFrame) -> dict[str, Any]:
+    return {"total": len(frame), "rows": rows_of(frame.head(MANY))}
+
+
+def _place(
+    state: ServerState,
+    city: City,
+    scope: Scope,
+    point: tuple[float | None, float | None, Literal["wgs84", "cgcs2000", "gcj02", "bd09"]],
+    incident: str | None,
+    camera: str | None,
+    grid: str | None,
+) -> tuple[Row, float, float]:
+    """Find the place that is asked for; exactly one way of naming it is allowed."""
+    lon, lat, crs = point
+    ways = [lon is not None or lat is not None, incident is not None, camera is not None, grid is not None]
+    if sum(ways) != 1:
+        raise BadInputError("name one place: lon and lat, or incident, or camera, or grid")
+    if incident is not None:
+        row = state.live.get(incident)
+        if row is not None:
+            return {"kind": "incident", "id": incident, "incident": row}, row["lon"], row["lat"]
+        found = _row(city, "incidents", incident)
+        plain = rows_of(pd.DataFrame(found).T.rename_axis("incident_id").infer_objects())[0]
+        return {"kind": "incident", "id": incident, "incident": plain}, found.geometry.x, found.geometry.y
+    if camera is not None:
+        found = _row(city, "cameras", camera)
+        if not visible_cameras(city.degrees("cameras").loc[[camera]], scope).iloc[0]:
+            raise NotFoundError(f"there is no row {camera!r} in cameras")  # not even that it exists
+        return {"kind": "camera", "id": camera, "name": found["name"]}, found.geometry.x, found.geometry.y
+    if grid is not None:
+        found = _row(city, "grids", grid)
+        inside = found.geometry.representative_point()
+        return {"kind": "grid", "id": grid, "name": found["name"]}, inside.x, inside.y
+    if lon is None or lat is None:
+        raise BadInputError("lon and lat go together")
+    east, north = convert(np.array([lon]), np.array([lat]), source=crs, target="cgcs2000")
+    return {"kind": "point"}, float(east[0]), float(north[0])
+
+
+def _row(city: City, table: str, key: str) -> Any:  # noqa: ANN401  # a row of a GeoDataFrame
+    frame = city.degrees(table)
+    if key not in frame.index:
+        raise NotFoundError(f"there is no row {key!r} in {table}")
+    return frame.loc[key]
+
+
+def _chain(city: City, scope: Scope, lon: float, lat: float) -> list[Row]:
+    """Grids of the place, town first, with the post of its staff; refused outside the scope."""
+    found = city.locate([lon], [lat]).iloc[0].dropna()
+    grids = city.degrees("grids")
+    if not scope.whole_city:
+        seen = visible_grids(grids, scope)
+        if not seen.reindex(found).any():
+            raise ForbiddenError("this place is outside your scope")
+    columns = ["level", "kind", "name", "staff_post", "households"]
+    rows = grids.loc[found.to_numpy(), columns].assign(role=found.index.to_numpy())
+    return rows_of(pd.DataFrame(rows))
+
+
+def _within(city: City, scope: Scope, frame: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows (metres) whose grids the scope reaches."""
+    if scope.whole_city or frame.empty:
+        return frame
+    shapes = frame.geometry
+    lon, lat = city.to_degrees(shapes.x.to_numpy(), shapes.y.to_numpy())
+    grids = city.degrees("grids")
+    seen = set(grids.index[visible_grids(grids, scope)])
+    return frame[city.locate(lon, lat).isin(seen).any(axis=1).to_numpy()]
+
+
+def _incidents(
+    state: ServerState, city: City, scope: Scope, at: tuple[float, float, float, float], near_m: float
+) -> dict[str, Any]:
+    """Open incidents around, the newest state of each: what has arrived stands before the snapshot."""
+    x, y, lon, lat = at
+    old = situation.open_incidents(city, x, y, radius_m=near_m)
+    old = old[np.array([state.live.get(i) is None for i in old.index], dtype=bool)]
+    east = near_m / (111_000.0 * max(np.cos(np.radians(lat)), 0.01))
+    north = near_m / 110_000.0
+    live = [r for r in state.live.within(lon - east, lat - north, lon + east, lat + north)
+            if r.get("stage") != "closed"]  # fmt: skip
+    if live:
+        fresh = frame_of(live)
+        away = ground_distance_m(fresh.geometry.x.to_numpy(), fresh.geometry.y.to_numpy(), lon, lat)
+        fresh = fresh.to_crs(city.crs).assign(distance_m=np.round(away, 1))[away <= near_m]
+        old = pd.concat([old, fresh]) if len(old) else fresh
+    old = _within(city, scope, old).sort_values("distance_m", kind="stable")
+    names = ["occurred_at", "category", "severity", "source", "stage", "due_at", "address", "distance_m"]
+    lon_lat = city.to_degrees(old.geometry.x.to_numpy(), old.geometry.y.to_numpy())
+    return _listed(pd.DataFrame(old[names]).assign(lon=np.round(lon_lat[0], 7), lat=np.round(lon_lat[1], 7)))

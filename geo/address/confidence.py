@@ -1,0 +1,153 @@
+"""How sure an answer is (置信度): the calibrated probability that its base grid is right, and the status.
+
+A logistic model on what the search found. Fitted with roads that are *not* in the table among the queries:
+without them a look-alike that happens to own the number would be believed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import minimize
+
+from geo.address import gazetteer as gz
+from geo.address.names import HOW
+from geo.address.search import EXACT, EXTRAPOLATED, INTERPOLATED, LANE_MOUTH, NO_NUMBER, NO_PLATES, SUB
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from geo.address.answer import Candidate, Status
+    from geo.address.gazetteer import Gazetteer
+    from geo.address.search import Found
+
+NAMES = (
+    "score", "margin", "close", "exact_name", "length", "short_name", "homophone", "look_alike", "typo", "missing",
+    "extra", "exact_number", "sub", "interpolated", "extrapolated", "lane_mouth", "no_number", "no_plates", "quality",
+    "agreed", "conflict", "unexplained", "radius", "compound", "poi", "place", "one",
+)  # fmt: skip
+UNIQUE_AT = 0.9
+NONE_AT = 0.08
+
+
+def features(found: Sequence[Found], gazetteer: Gazetteer) -> list[tuple[float, ...]]:
+    """Numbers that the confidence is made of, one tuple (in the order of `NAMES`) a candidate.
+
+    The margin is to the best candidate that is another place: for the first the runner-up, for the others the
+    first.
+    """
+    out: list[tuple[float, ...]] = []
+    for i, f in enumerate(found):
+        rivals = [g.score for j, g in enumerate(found) if j != i and not _same_grid(f, g)]
+        margin = f.score - max(rivals) if rivals else 4.0
+        how = HOW[f.hit.how]
+        out.append((
+            f.score / 5, max(-1.0, min(margin, 4.0)) / 2, float(margin < 0.3), float(how == "exact"),
+            min(f.hit.end - f.hit.start, 8) / 4, float(f.penalty > 0.2),
+            float(how == "homophone"), float(how == "look_alike"), float(how in ("typo", "swapped")),
+            float(how == "missing"), float(how == "extra"),
+            float(f.number == EXACT), float(f.number == SUB), float(f.number == INTERPOLATED),
+            float(f.number == EXTRAPOLATED), float(f.number == LANE_MOUTH),
+            float(f.number == NO_NUMBER and f.kind == gz.STREET), float(f.number == NO_PLATES),
+            f.quality, min(f.agreed, 2.0), f.conflict, f.unexplained / 3, min(f.radius_m, 500.0) / 100,
+            float(f.kind == gz.COMPOUND), float(f.kind == gz.POI), float(f.kind == gz.ROAD_LINE), 1.0,
+        ))  # fmt: skip
+    del gazetteer
+    return out
+
+
+def _same_grid(one: Found, other: Found) -> bool:
+    """Whether two candidates are one place to a dispatcher: the same grid by the table, or within 25 m."""
+    if one.grid >= 0 and one.grid == other.grid:
+        return True
+    return math.hypot(one.x - other.x, one.y - other.y) < 25
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Weights of the logistic model, and where the statuses begin."""
+
+    weights: tuple[float, ...]
+    unique_at: float = UNIQUE_AT
+    none_at: float = NONE_AT
+    fitted_on: str = "default"
+
+    def probability(self, numbers: Sequence[float]) -> float:
+        """P(base grid is right) of one candidate's features."""
+        z = sum(w * x for w, x in zip(self.weights, numbers, strict=True))
+        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, z))))
+
+    def status(self, candidates: Sequence[Candidate]) -> Status:
+        """`unique` above the threshold; `ambiguous` for two near equals; `none` below the floor; else `low`."""
+        if not candidates:
+            return "none"
+        first = candidates[0]
+        if first.confidence >= self.unique_at:
+            return "unique"
+        if first.confidence < self.none_at and len(candidates) < 2:
+            return "none"
+        rival = next((c for c in candidates[1:] if c.score > first.score - 0.6), None)
+        if rival is not None and first.score > 2.0:
+            return "ambiguous"
+        return "none" if first.confidence < self.none_at else "low"
+
+    def dumps(self) -> str:
+        """Text form, for the store."""
+        return json.dumps({"weights": dict(zip(NAMES, self.weights, strict=True)), "unique_at": self.unique_at,
+                           "none_at": self.none_at, "fitted_on": self.fitted_on})  # fmt: skip
+
+    @classmethod
+    def loads(cls, text: str) -> Calibration:
+        """Read `dumps`."""
+        raw = json.loads(text)
+        return cls(
+            tuple(float(raw["weights"][n]) for n in NAMES), raw["unique_at"], raw["none_at"], raw["fitted_on"]
+        )
+
+
+def fit(
+    numbers: NDArray[np.float64], right: NDArray[np.bool_], *, ridge: float = 0.5, fitted_on: str = "city"
+) -> Calibration:
+    """Logistic regression with a ridge, by maximum likelihood (置信度标定).
+
+    Parameters
+    ----------
+    numbers
+        Features of first candidates, (n, len(NAMES)); a row of zeros for a query without candidates.
+    right
+        Whether the base grid of that candidate is the true one; False for roads that are not in the table.
+    ridge
+        Penalty on the squared weights but the last (the constant).
+
+    Returns
+    -------
+    Calibration
+        With the default thresholds.
+    """
+    y = right.astype(float)
+    penalty = np.full(numbers.shape[1], ridge)
+    penalty[-1] = 0.0
+
+    def loss(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        z = np.clip(numbers @ w, -30, 30)
+        value = float(np.sum(np.logaddexp(0, z) - y * z) + 0.5 * np.sum(penalty * w * w))
+        p = 1 / (1 + np.exp(-z))
+        return value, numbers.T @ (p - y) + penalty * w
+
+    best = minimize(loss, np.zeros(numbers.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    return Calibration(tuple(float(w) for w in best.x), fitted_on=fitted_on)
+
+
+def _default() -> Calibration:
+    given = {"score": 6.0, "margin": 3.0, "close": -2.0, "exact_name": 1.0, "exact_number": 1.0, "conflict": -2.0,
+             "unexplained": -1.0, "typo": -1.0, "one": -5.0}  # fmt: skip
+    return Calibration(tuple(given.get(n, 0.0) for n in NAMES))
+
+
+DEFAULT = _default()

@@ -1,0 +1,190 @@
+"""Elements of a standard address (标准地址要素): from columns where the table has them, else from its text.
+
+Levels follow GA/T 2000.32: 13 district, 2x town, 3x village or community, 41 street or lane, 42/43 compound,
+50 building, 61 unit, 62 room. A house number is one integer and a sub-number (之12, 附3, 甲) another.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from geo.address.normalize import fold_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_STEMS = "甲乙丙丁戊己庚辛"
+NO_NUMBER = -1
+OWN_NAME = 1 << 30  # codes from here on are hashes of named buildings or odd sub-numbers
+
+COLUMNS = ("district", "town", "village", "road", "lane", "number", "compound", "building", "unit", "room")
+
+_HOUSE = re.compile(
+    r"^\|?(?P<n>\d{1,6})(?P<sub>(?:号?[-之附]\d{1,4}|号?[甲乙丙丁戊己庚辛A-H](?![A-Z座栋]))*)(?:号)?"
+)
+
+
+def _mixed(text: str) -> int:
+    """Stable 30-bit code of a text that is no number."""
+    h = 0
+    for char in text:
+        h = (h * 1_000_003 + ord(char)) & 0x3FFFFFFF
+    return OWN_NAME | h
+
+
+@lru_cache(maxsize=100_000)
+def sub_code(text: str) -> int:
+    """Code of a sub-number: 0 none, 之12 / 附12 / -12 → 12, 甲 / A → 10001, anything else a hash."""
+    parts = re.findall(r"\d+|[甲乙丙丁戊己庚辛A-H]", text)
+    if not parts:
+        return 0
+    if len(parts) == 1:
+        part = parts[0]
+        if part.isdigit():
+            return min(int(part), 9999)
+        return 10_001 + (_STEMS.index(part) if part in _STEMS else LETTERS.index(part))
+    return _mixed("-".join(parts))
+
+
+@lru_cache(maxsize=200_000)
+def house_number(text: str) -> tuple[int, int]:
+    """(number, sub-number code) of a house-number text (门牌号); (NO_NUMBER, 0) where there is none."""
+    match = _HOUSE.match(fold_text(text))
+    if match is None:
+        return NO_NUMBER, 0
+    return int(match["n"]), sub_code(match["sub"])
+
+
+_BUILDING = re.compile(r"^第?([A-Z]?)-?(\d{0,4})([A-Z]?)(?:号楼|栋|幢|座|#楼|#|号|楼)?$")
+
+
+@lru_cache(maxsize=200_000)
+def building_code(text: str) -> int:
+    """Code of a building's number or name (楼栋): 3栋, 三号楼 and 3# are all 3; A座 is 100,000."""
+    folded = fold_text(text)
+    if not folded:
+        return NO_NUMBER
+    match = _BUILDING.match(folded)
+    if match is None or not (match[1] or match[2]):
+        return _mixed(folded)
+    first = LETTERS.index(match[1]) + 1 if match[1] else 0
+    last = LETTERS.index(match[3]) + 1 if match[3] else 0
+    return (first or last) * 100_000 + int(match[2] or 0) if first or last else int(match[2])
+
+
+@lru_cache(maxsize=20_000)
+def unit_code(text: str) -> int:
+    """Code of a unit (单元), 0 for none, 1 to 63."""
+    folded = fold_text(text)
+    match = re.match(r"^第?(\d{1,2})|^([A-Z])", folded)
+    if match is None:
+        return 0
+    return min(int(match[1]), 63) if match[1] else 32 + LETTERS.index(match[2]) % 31
+
+
+@lru_cache(maxsize=100_000)
+def room_code(text: str) -> int:
+    """Code of a room (室), 0 for none, 1 to 16383."""
+    match = re.match(r"^\D{0,2}(\d{1,5})", fold_text(text))
+    return min(int(match[1]), 16_383) if match else 0
+
+
+_TAIL = re.compile(
+    r"^(?P<head>.*?)"
+    r"(?:(?P<building>(?:[A-Z]?\d{1,4}[A-Z]?|[A-Z])(?:号楼|栋|幢|座|#楼|#)))?"
+    r"(?:(?P<unit>(?:\d{1,2}|[A-Z])(?:单元|门)))?"
+    r"(?:(?P<room>[A-Z]?\d{3,5})(?:室|户|房|号房)?|(?P<floor>\d{1,2}楼(?:[-之]\d+)?))?$"
+)
+_ADMIN = re.compile(
+    r"^(?:[一-鿿]{2,7}?(?:省|自治区))?(?:[一-鿿]{2,6}?(?:市|自治州|盟))?"
+    r"(?P<district>[一-鿿]{1,5}?(?:区|县|旗|市)(?![一-鿿]?(?:路|街)))?"
+    r"(?P<town>[一-鿿]{1,6}?(?:街道办事处|街道|镇|乡|苏木)(?!路|街|东|西|南|北|\d))?"
+    r"(?P<village>[一-鿿\d]{1,7}?(?:社区居委会|社区|居委会|村委会|行政村|里|村)(?!路|街|\d|东路|西路))?"
+)
+_STREET = re.compile(
+    r"^(?P<road>[^\d].{0,12}?(?:大道|公路|大街(?!路)|路|街(?!路)|道)(?:[东西南北中]?\d{1,2}段)?"
+    r"|\d{1,2}[^\d]{0,6}?(?:大道|公路|路|街|道)(?:\d{1,2}段)?)"
+    r"(?P<lane>.*)$"
+)
+_NUMBER_START = re.compile(r"\|?\d{1,6}(?:[-之附]\d{1,4})*(?:号(?!楼)|$)")
+
+
+@lru_cache(maxsize=65_536)
+def split_text(text: str) -> tuple[str, ...]:
+    """Elements of one standard address text, in the order of `COLUMNS`; "" for what it lacks."""
+    folded = fold_text(text)
+    admin = _ADMIN.match(folded)
+    district, town, village = (
+        (admin[g] or "" for g in ("district", "town", "village")) if admin else ("",) * 3
+    )
+    rest = folded[admin.end() :] if admin else folded
+    if not rest or rest[0] in "号栋-":  # the admin part took what it should not have
+        rest, district, town, village = folded, "", "", ""
+    number = building = unit = room = compound = road = lane = ""
+    plate = next((m for m in _NUMBER_START.finditer(rest) if m.start() > 0), None)
+    tail = rest
+    if plate is not None:
+        before, number, tail = rest[: plate.start()].rstrip("|"), plate[0].strip("|"), rest[plate.end() :]
+        more = re.match(r"(?:[-之附]\d{1,4}号?|[甲乙丙丁](?![一-鿿]))+", tail)
+        if more:
+            number, tail = number + more[0], tail[more.end() :]
+        street = _STREET.match(before)
+        road, lane = (street["road"], street["lane"]) if street else _lane_start(before)
+    end = _TAIL.match(tail)
+    if end is not None:
+        compound = end["head"].strip("|")
+        building, unit, room = (end[g] or "" for g in ("building", "unit", "room"))
+    return district, town, village, road, lane, number, compound, building, unit, room
+
+
+def _lane_start(before: str) -> tuple[str, str]:
+    """Split a street without 路 or 街 from its numbered lane (乐群新庄12巷)."""
+    match = re.match(r"^(?P<road>.*?[^\d|])\|?(?P<lane>\d+(?:-\d+)?[^\d]{0,4}(?:巷|弄).*)$", before)
+    return (match["road"], match["lane"]) if match else (before, "")
+
+
+def elements(addresses: pd.DataFrame) -> pd.DataFrame:
+    """Element columns of an address table (地址要素表): the given ones, or parsed from the text.
+
+    Parameters
+    ----------
+    addresses
+        Table `addresses`: `standard`, and any of the element columns.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS` as text on the index of the table, "" for what is missing. A row whose road, compound and
+        building are all empty is parsed from `standard`; the row's own district, town and village stay.
+    """
+    frame = pd.DataFrame(index=addresses.index)
+    for name in COLUMNS:
+        if name in addresses.columns:
+            frame[name] = addresses[name].astype("object").where(addresses[name].notna(), "").astype("str")
+        else:
+            frame[name] = ""
+    bare = (frame["road"] == "") & (frame["compound"] == "") & (frame["building"] == "")
+    bare &= (frame["number"] == "") if "number" in addresses.columns else True
+    if "standard" not in addresses.columns or not bool(bare.any()):
+        return frame
+    texts = addresses.loc[bare, "standard"]
+    texts = texts.astype("object").where(texts.notna(), "").astype("str")
+    codes, unique = pd.factorize(texts)
+    parsed = np.array([split_text(t) for t in unique], dtype=object).reshape(-1, len(COLUMNS))[codes]
+    for i, name in enumerate(COLUMNS):
+        given = frame.loc[bare, name]
+        frame.loc[bare, name] = np.where(given.to_numpy() == "", parsed[:, i], given.to_numpy())
+    return frame
+
+
+def house_numbers(texts: pd.Series) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """(number, sub-number code) arrays of house-number texts; each distinct text is read once."""
+    codes, unique = pd.factorize(texts.to_numpy())
+    table = np.array([house_number(str(t)) for t in unique], np.int64).reshape(-1, 2)
+    return table[codes, 0].astype(np.int32), table[codes, 1].astype(np.int32)

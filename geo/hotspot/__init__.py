@@ -1,0 +1,83 @@
+"""Hotspots (热点): where it is hot, what is new, and how sure that is.
+
+One expectation model, one residual, and everything else reads that residual: Gi*, local Moran, emerging
+classes, warnings. The space-time scan and the forecast use counts. All functions are pure, in metres and days.
+"""
+
+from __future__ import annotations
+
+from geo.hotspot.cube import SOURCES, Account, Cube, incident_cube
+from geo.hotspot.emerging import CLASSES, CLASSES_ZH, classify, gi_cube, mann_kendall, residual_cube, weekly
+from geo.hotspot.expect import (
+    choynowski,
+    city_factor,
+    eb_rate,
+    expected,
+    residual,
+    upper_limit,
+    upper_tail,
+    windows,
+)
+from geo.hotspot.graph import Graph, contiguity, distance_band
+from geo.hotspot.heat import Surface, contours, kde, kde_at
+from geo.hotspot.knox import Knox, knox
+from geo.hotspot.local import Moran, adjusted, gi, gi_bin, gi_star, hot_cold, local_moran, moran, p_value
+from geo.hotspot.permutation import permutation_p
+from geo.hotspot.pooled import dispersion, overdispersion, pooled_cube, pooled_residual
+from geo.hotspot.report import hotspots
+from geo.hotspot.ring import HotList, RingCounts
+from geo.hotspot.scan import Scan, gumbel_p, llr, scan
+from geo.hotspot.warning import ears_limit
+
+__all__ = [
+    "CLASSES",
+    "CLASSES_ZH",
+    "SOURCES",
+    "Account",
+    "Cube",
+    "Graph",
+    "HotList",
+    "Knox",
+    "Moran",
+    "RingCounts",
+    "Scan",
+    "Surface",
+    "adjusted",
+    "choynowski",
+    "city_factor",
+    "classify",
+    "contiguity",
+    "contours",
+    "dispersion",
+    "distance_band",
+    "ears_limit",
+    "eb_rate",
+    "expected",
+    "gi",
+    "gi_bin",
+    "gi_cube",
+    "gi_star",
+    "gumbel_p",
+    "hot_cold",
+    "hotspots",
+    "incident_cube",
+    "kde",
+    "kde_at",
+    "knox",
+    "llr",
+    "local_moran",
+    "mann_kendall",
+    "moran",
+    "overdispersion",
+    "p_value",
+    "permutation_p",
+    "pooled_cube",
+    "pooled_residual",
+    "residual",
+    "residual_cube",
+    "scan",
+    "upper_limit",
+    "upper_tail",
+    "weekly",
+    "windows",
+]

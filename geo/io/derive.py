@@ -1,0 +1,217 @@
+"""What a file lacks and the rest of it says for certain (推导): levels, kinds, names and parents of grids, grid of an address."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from geo import schema
+from geo.errors import ImportRefusedError
+from geo.io.hanzi import fold
+from geo.io.values import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from geo.city import City
+    from geo.io.report import Report
+    from geo.io.rows import FilePlan
+
+INSIDE = 0.9
+"""A grid belongs to the grid above that holds at least this share of its area."""
+
+_KIND = {1: "admin", 2: "admin", 3: "base", 4: "micro"}
+
+
+def grid_constants(
+    found: dict[str, str], constants: dict[str, str], parents: Sequence[str], report: Report
+) -> None:
+    """Set `level` and `kind` where neither the file nor the user says them.
+
+    The level is 3 (基础网格), or with parents as many as there are above, plus one; the kind follows the level.
+    """
+    if "level" not in found and "level" not in constants:
+        level = len(parents) + 1 if parents else 3
+        if level > max(schema.GRID_LEVELS):
+            raise ImportRefusedError(
+                f"--parents names {len(parents)} levels; allowed: at most 3 (levels 1 to 4)"
+            )
+        constants["level"] = str(level)
+        report.note(
+            f"level {level} ({schema.GRID_LEVELS[level]}) taken for every row (--set level=n says another)"
+        )
+    if "kind" not in found and "kind" not in constants and constants.get("level", "").isdigit():
+        constants["kind"] = _KIND.get(int(constants["level"]), "base")
+    if "kind" not in found and "kind" not in constants:
+        constants["kind"] = "base"
+
+
+def grids(frame: gpd.GeoDataFrame, raw: pd.DataFrame, plan: FilePlan, report: Report) -> gpd.GeoDataFrame:
+    """Names, parents and, from the columns `plan.parents` of the raw rows, the levels above of a file of grids."""
+    result = _with_levels_above(frame, raw, plan, report) if plan.parents else frame.copy()
+    unnamed = result["name"].isna()
+    if unnamed.any():
+        result.loc[unnamed, "name"] = result.index[unnamed]
+        report.derived["name.from_code"] += int(unnamed.sum())
+    return _with_parents(result, plan.city, report)
+
+
+def _with_levels_above(
+    base: gpd.GeoDataFrame, raw: pd.DataFrame, plan: FilePlan, report: Report
+) -> gpd.GeoDataFrame:
+    """Join base grids by the codes of their parents, nearest level first, into the grids above."""
+    codes = _parent_codes(base, raw, plan)
+    level = int(base["level"].max()) if len(base) else len(codes.columns) + 1
+    if level - len(codes.columns) < 1:
+        raise ImportRefusedError(
+            f"--parents names {len(codes.columns)} levels above level {level}; allowed: {level - 1}. Name fewer, or "
+            f"leave --set level out: the base grids then become level {len(codes.columns) + 1}"
+        )
+    parts = [base.assign(parent_id=codes.iloc[:, 0].to_numpy())]
+    for step, name in enumerate(codes.columns):
+        above = codes.columns[step + 1] if step + 1 < len(codes.columns) else None
+        upper = _joined_level(base, codes[name], level - 1 - step)
+        if above is not None:
+            upward = codes[[name, above]].dropna().drop_duplicates().set_index(name)[above]
+            upper["parent_id"] = upward.reindex(upper.index).to_numpy()
+        report.derived[f"grids of level {level - 1 - step} from {name}"] += len(upper)
+        parts.append(upper)
+    both = pd.concat([schema.conform("grids", p)[0] for p in parts])
+    repeated = both.index[both.index.duplicated()]
+    if len(repeated):
+        raise ImportRefusedError(
+            f"{plan.path}: code {repeated[0]!r} stands for grids of two levels; allowed: codes that differ "
+            "between levels"
+        )
+    return gpd.GeoDataFrame(both, geometry="geometry", crs=base.crs)
+
+
+def _parent_codes(base: gpd.GeoDataFrame, raw: pd.DataFrame, plan: FilePlan) -> pd.DataFrame:
+    """Codes of the levels above on the index of `base`; refuse those that do not nest."""
+    known = {fold(str(h)): str(h) for h in raw.columns}
+    names = [known.get(fold(p), "") for p in plan.parents]
+    if "" in names:
+        given = plan.parents[names.index("")]
+        listed = ", ".join(map(str, raw.columns))
+        raise ImportRefusedError(f"{plan.path}: no column {given!r} for --parents; allowed: {listed}")
+    key = plan.headers.get("grid_id")
+    if key is None:
+        raise ImportRefusedError(
+            f"{plan.path}: --parents needs a column of grid codes (--column HEADER=grid_id)"
+        )
+    table = pd.DataFrame({h: clean(raw[h])[0] for h in [key, *names]})
+    table = table.drop_duplicates(subset=key).set_index(key).reindex(base.index)
+    for below, above in pairwise(names):
+        pairs = table[[below, above]].dropna().drop_duplicates()
+        twice = pairs[below][pairs[below].duplicated()]
+        if len(twice):
+            which = sorted(pairs.loc[pairs[below] == twice.iloc[0], above])
+            raise ImportRefusedError(
+                f"{plan.path}: column {below!r} value {twice.iloc[0]!r} lies in {len(which)} values of {above!r} "
+                f"({', '.join(which[:3])}); allowed: one parent each"
+            )
+    return table
+
+
+def _joined_level(base: gpd.GeoDataFrame, codes: pd.Series, level: int) -> gpd.GeoDataFrame:
+    """One grid per code: the union of its base grids; their first day where all share one."""
+    at, keys = pd.factorize(codes, sort=True)
+    order = np.argsort(at, kind="stable")
+    order = order[at[order] >= 0]
+    starts = np.searchsorted(at[order], np.arange(1, len(keys)))
+    joined = [_union(part) for part in np.split(base.geometry.to_numpy()[order], starts)]
+    days = base["valid_from"].dropna().unique()
+    data = {
+        "level": level,
+        "kind": _KIND[level],
+        "valid_from": days[0] if len(days) == 1 and base["valid_from"].notna().all() else pd.NaT,
+        "parent_id": None,
+    }
+    index = pd.Index(keys.astype("str"), name="grid_id")
+    return gpd.GeoDataFrame(data, geometry=np.array(joined, dtype="object"), index=index, crs=base.crs)
+
+
+def _union(shapes: NDArray[np.object_]) -> shapely.Geometry:
+    """Join cells: a coverage by dropping shared edges (exact), anything else by a full union."""
+    if len(shapes) == 1:
+        return shapes[0]
+    if shapely.coverage_is_valid(shapes):
+        return shapely.orient_polygons(shapely.coverage_union_all(shapes))
+    return shapely.orient_polygons(shapely.union_all(shapes))
+
+
+def _with_parents(frame: gpd.GeoDataFrame, city: City, report: Report) -> gpd.GeoDataFrame:
+    """Fill a missing `parent_id` with the grid one level up that holds at least `INSIDE` of the area."""
+    level = frame["level"].astype("float64").to_numpy()
+    orphan = frame["parent_id"].isna().to_numpy() & (level > 1)
+    stored = city.degrees("grids")
+    above = pd.concat([stored[~stored.index.isin(frame.index)], frame]) if len(stored) else frame
+    result = frame
+    for one in np.unique(level[orphan]):
+        upper = above[above["level"].astype("float64") == one - 1]
+        here = np.flatnonzero(orphan & (level == one))
+        if not len(upper):
+            report.note(
+                f"{len(here):,} grids of level {one:.0f} have no parent: there is no grid of level {one - 1:.0f} yet"
+            )
+            continue
+        parents = _containing(frame.geometry.to_numpy()[here], upper)
+        result = result.copy() if result is frame else result
+        result.iloc[here, result.columns.get_loc("parent_id")] = parents
+        found = int(pd.notna(parents).sum())
+        report.derived["parent_id.from_containment"] += found
+        if found < len(here):
+            report.note(
+                f"{len(here) - found:,} grids of level {one:.0f} lie in no grid of level {one - 1:.0f} to {INSIDE:.0%}: no parent"
+            )
+    return result
+
+
+def _containing(shapes: NDArray[np.object_], upper: gpd.GeoDataFrame) -> NDArray[np.object_]:
+    tree = shapely.STRtree(upper.geometry.to_numpy())
+    child, candidate = tree.query(shapes, predicate="intersects")
+    shared = shapely.area(shapely.intersection(shapes[child], upper.geometry.to_numpy()[candidate]))
+    share = shared / np.maximum(shapely.area(shapes[child]), 1e-300)
+    good = share >= INSIDE
+    order = np.lexsort((candidate[good], -share[good], child[good]))
+    child, candidate = child[good][order], candidate[good][order]
+    first = np.unique(child, return_index=True)[1]
+    result = np.full(len(shapes), None, dtype="object")
+    result[child[first]] = upper.index.to_numpy(dtype="object")[candidate[first]]
+    return result
+
+
+def grid_of(shapes: NDArray[np.object_], city: City) -> pd.Series:
+    """Code of the base grid that holds each point; missing where none does. On a border the lowest code wins."""
+    stored = city.degrees("grids")
+    found = np.full(len(shapes), None, dtype="object")
+    level = stored["level"].astype("float64").to_numpy()
+    base = stored[level == (3 if (level == 3).any() else level.max())] if len(stored) else stored
+    if len(base):
+        tree = shapely.STRtree(base.geometry.to_numpy())
+        point, grid = tree.query(shapes, predicate="intersects")
+        codes = base.index.to_numpy(dtype="object")[grid]
+        order = np.lexsort((codes.astype("str"), point))
+        point, codes = point[order], codes[order]
+        first = np.unique(point, return_index=True)[1]
+        found[point[first]] = codes[first]
+    return pd.Series(found, dtype="str")
+
+
+def address_grids(frame: gpd.GeoDataFrame, city: City, report: Report) -> gpd.GeoDataFrame:
+    """Fill a missing `grid_id` of addresses with the base grid that holds the point."""
+    missing = frame["grid_id"].isna().to_numpy()
+    if not missing.any():
+        return frame
+    found = grid_of(frame.geometry.to_numpy()[missing], city)
+    result = frame.copy()
+    result.iloc[np.flatnonzero(missing), result.columns.get_loc("grid_id")] = found.to_numpy()
+    report.derived["grid_id.from_containment"] += int(found.notna().sum())
+    return result

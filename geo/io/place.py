@@ -1,0 +1,255 @@
+"""Which coordinate system a file is in (坐标系判定), and its shapes in the store's degrees.
+
+Said by the user: taken. Said by the file: taken, unless what the city holds contradicts it. Not said: found from
+the size of the numbers, the headers and the city; where that is not certain the file is refused with the question
+to answer. Nothing is ever guessed silently: the report names the system and the evidence.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+
+from geo import crs as crs_
+from geo.errors import ImportRefusedError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import pyproj
+    from numpy.typing import NDArray
+
+    from geo.city import City
+    from geo.io.source import Source
+
+LONLAT = "EPSG:4490"
+FAR_SHARE = 0.5
+FAR_DEG = 0.1  # about 10 km: added to every side of a city's extent
+KM_PER_DEG = 111.2
+
+_HINTS = (
+    (re.compile(r"gcj|火星|高德|腾讯|amap", re.IGNORECASE), "gcj02"),
+    (re.compile(r"bd-?09|百度|baidu", re.IGNORECASE), "bd09"),
+    (re.compile(r"wgs|cgcs|2000|国家大地|gps", re.IGNORECASE), "wgs84"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A box of degrees around all that the city holds: west, south, east, north; None where it holds nothing."""
+
+    box: tuple[float, float, float, float] | None = None
+
+    @classmethod
+    def of(cls, city: City | None) -> Extent:
+        """Extent of the boundary and the grids, grown by half its size and `FAR_DEG` on every side."""
+        if city is None:
+            return cls()
+        frames = [city.degrees(name) for name in ("boundary", "grids")]
+        bounds = [f.total_bounds for f in frames if len(f)]
+        if not bounds:
+            return cls()
+        west, south = np.min(bounds, axis=0)[:2]
+        east, north = np.max(bounds, axis=0)[2:]
+        dx, dy = (east - west) * FAR_SHARE + FAR_DEG, (north - south) * FAR_SHARE + FAR_DEG
+        return cls((west - dx, south - dy, east + dx, north + dy))
+
+    def holds(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which points lie inside; all of them where nothing is known."""
+        if self.box is None:
+            return np.ones(len(lon), dtype=bool)
+        west, south, east, north = self.box
+        return (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+
+    def __str__(self) -> str:
+        """The box in words."""
+        if self.box is None:
+            return "anywhere"
+        west, south, east, north = self.box
+        return f"longitude {west:.3f} to {east:.3f}, latitude {south:.3f} to {north:.3f} (around the city)"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The decision for one file: what `crs.convert` reads it as, how the report calls it, and why."""
+
+    source: str | pyproj.CRS
+    label: str
+    evidence: str
+
+    @property
+    def degrees(self) -> bool:
+        """Whether the file's coordinates are degrees."""
+        return isinstance(self.source, str) or self.source.is_geographic
+
+
+def decide(
+    source: Source, said: str, headers: Mapping[str, str], shapes: NDArray[np.object_], extent: Extent
+) -> Place:
+    """Decide the coordinate system of a file from its first chunk.
+
+    Parameters
+    ----------
+    source
+        The opened file.
+    said
+        ``auto``, ``gcj02``, ``bd09``, ``wgs84``, ``EPSG:n`` …, as the user gave it.
+    headers
+        Place column → header, empty if the format has geometry.
+    shapes
+        Raw shapes of the chunk.
+    extent
+        What the city holds.
+
+    Raises
+    ------
+    ImportRefusedError
+        Longitude and latitude are swapped, numbers do not fit the system, or the system is not known.
+    """
+    x, y = _sample(shapes)
+    if not len(x):
+        return Place("wgs84", "", "no coordinates")
+    as_degrees = float(np.mean((np.abs(x) <= 180) & (np.abs(y) <= 180)))
+    if said != "auto":
+        place = _said(said)
+    elif source.crs is not None and source.trusted_crs:
+        place = Place(source.crs, crs_name(source.crs), "declared by the file")
+    else:
+        place = _found(source, headers, as_degrees)
+    names = (headers.get("lon") or headers.get("x") or "x", headers.get("lat") or headers.get("y") or "y")
+    if place.degrees:
+        if as_degrees < 0.5:
+            raise ImportRefusedError(
+                f"{source.path}: {place.label} are degrees, but the coordinates are like {x[0]:.2f}, {y[0]:.2f}; "
+                "allowed: the projected system they are in, with --crs EPSG:n"
+            )
+        _refuse_swapped(source.path, x, y, names, extent)
+    elif as_degrees > 0.5:
+        raise ImportRefusedError(
+            f"{source.path}: {place.label} is in metres or feet, but the coordinates are like {x[0]:.5f}, "
+            f"{y[0]:.5f}, which are degrees; allowed: --crs wgs84, gcj02 or bd09"
+        )
+    return place
+
+
+def _sample(
+    shapes: NDArray[np.object_], most: int = 20_000
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """One coordinate of each of at most `most` shapes, spread over the chunk; never 0, 0."""
+    whole = shapes[~shapely.is_missing(shapes)]
+    whole = whole[:: max(len(whole) // most, 1)]
+    bounds = shapely.bounds(whole)
+    x, y = bounds[:, 0], bounds[:, 1]
+    good = np.isfinite(x) & np.isfinite(y) & ((x != 0) | (y != 0))
+    return x[good], y[good]
+
+
+def _said(name: str) -> Place:
+    parsed = crs_.parse_crs(name)
+    label = parsed if isinstance(parsed, str) else crs_name(parsed)
+    return Place(parsed, label, "named by the user")
+
+
+def _found(source: Source, headers: Mapping[str, str], as_degrees: float) -> Place:
+    if as_degrees >= 0.5:
+        words = " ".join(headers.get(k, "") for k in ("lon", "lat", "lonlat", "x", "y"))
+        for pattern, name in _HINTS:
+            if pattern.search(words):
+                return Place(name, name, f"header {words.strip()!r}")
+        if source.crs is not None and source.crs.is_geographic:
+            return Place("wgs84", "EPSG:4326", "default of the format")
+        return Place("wgs84", "EPSG:4326", "degrees, nothing else said")
+    if source.crs is not None:
+        return Place(source.crs, crs_name(source.crs), "default of the format")
+    raise ImportRefusedError(
+        f"{source.path}: the coordinates are metres or feet and the file does not say of which system; "
+        "allowed: --crs EPSG:n (e.g. EPSG:4549 for CGCS2000 at 120° E, EPSG:3826 for TWD97)"
+    )
+
+
+def crs_name(crs: pyproj.CRS) -> str:
+    """EPSG code if there is one, else the system's own name."""
+    authority = crs.to_authority(min_confidence=70)
+    if authority:
+        return ":".join(authority) if authority != ("OGC", "CRS84") else "EPSG:4326"
+    return str(crs.name)
+
+
+def _refuse_swapped(
+    path: Path, x: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], extent: Extent
+) -> None:
+    impossible = np.abs(y) > 90
+    here, there = extent.holds(x, y), extent.holds(y, x)
+    known = extent.box is not None
+    swapped = impossible.mean() > 0.5 or (known and there.mean() > 0.5 and here.mean() < 0.1)
+    if swapped:
+        i = int(np.flatnonzero(impossible if impossible.any() else there)[0])
+        raise ImportRefusedError(
+            f"{path}: longitude and latitude are swapped: column {names[1]!r} holds {y[i]:.6f}, column {names[0]!r} "
+            f"holds {x[i]:.6f}; allowed: latitude -90 to 90, {extent}. Say --column {names[1]}=lon --column "
+            f"{names[0]}=lat"
+        )
+
+
+def to_degrees(shapes: NDArray[np.object_], place: Place) -> NDArray[np.object_]:
+    """Shapes in the store's degrees (CGCS2000), longitude first; missing stay missing."""
+    if place.source in ("wgs84", "cgcs2000"):
+        return shapes
+    if (
+        not isinstance(place.source, str)
+        and place.source.is_geographic
+        and crs_name(place.source)
+        in (
+            "EPSG:4326",
+            LONLAT,
+        )
+    ):
+        return shapes
+    whole = ~shapely.is_missing(shapes)
+    result = shapes.copy()
+    result[whole] = crs_.convert_geometry(shapes[whole], source=place.source, target="cgcs2000")
+    return result
+
+
+def faults(
+    shapes: NDArray[np.object_],
+    rows: NDArray[np.int64],
+    headers: Mapping[str, str],
+    extent: Extent,
+    *,
+    keep_outside: bool,
+) -> dict[int, Problem]:
+    """Rows whose place cannot be true, by position.
+
+    `coordinates.zero` (0, 0), `coordinates.range` (no such longitude or latitude), `coordinates.swapped` (only
+    the swapped pair lies in the city), `coordinates.outside` (far from the city; not with `keep_outside`).
+    """
+    bounds = shapely.bounds(shapes)
+    west, south, east, north = bounds.T
+    found = np.isfinite(bounds).all(axis=1)
+    column = ", ".join(dict.fromkeys(headers.values())) or "geometry"
+    problems: dict[int, Problem] = {}
+
+    def add(where: NDArray[np.bool_], code: str, allowed: str) -> None:
+        for i in np.flatnonzero(where & found):
+            problems.setdefault(
+                int(i), Problem(code, column, int(rows[i]), f"{west[i]:.6f}, {south[i]:.6f}", allowed)
+            )
+
+    zero = (np.abs(west) < 1e-9) & (np.abs(south) < 1e-9) & (np.abs(east) < 1e-9) & (np.abs(north) < 1e-9)
+    add(zero, "coordinates.zero", "the place itself; 0, 0 stands for unknown")
+    beyond = (west < -180) | (east > 180) | (south < -90) | (north > 90)
+    inside = extent.holds(west, south) & extent.holds(east, north)
+    if extent.box is not None:
+        swapped = ~inside & extent.holds(south, west) & extent.holds(north, east)
+        add(swapped, "coordinates.swapped", f"longitude first: {extent}")
+    add(beyond, "coordinates.range", "longitude -180 to 180, latitude -90 to 90")
+    if extent.box is not None and not keep_outside:
+        apart = ~extent.holds((west + east) / 2, (south + north) / 2)
+        add(apart, "coordinates.outside", f"{extent}; --keep-outside takes them all the same")
+    return problems

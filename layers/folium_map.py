@@ -1,0 +1,327 @@
+"""The three maps (三张地图): people, hazards, facilities, as Folium pages over our own vector tiles.
+
+Folium makes the page, the layer control and the layers (`folium.plugins.VectorGridProtobuf`); `OfflineFigure`
+takes every script and style from installed packages. A page is a few kilobytes however large the city is:
+what it shows arrives as tiles. No tile server is asked unless one is set.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import folium
+import pandas as pd
+from branca.element import CssLink, Element, JavascriptLink, MacroElement
+from folium.plugins import VectorGridProtobuf
+from folium.template import Template
+
+from geo.errors import UnknownNameError
+from geo.indicators import INDICATORS, latest
+from layers import assets, catalog, tiles
+from layers.tiles.source import Crowd, source, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from geo.city import City
+    from geo.scope import Scope
+    from layers.catalog import Layer
+    from layers.tiles.selection import Selection
+
+MAX_ZOOM = 18
+
+
+@dataclass(frozen=True, slots=True)
+class ThemeMap:
+    """One of the three maps: the indicator that colours the grids and the points on top."""
+
+    name: str
+    zh: str
+    en: str
+    indicator: str
+    points: str = ""
+    pick: str = ""  # field whose values can be ticked on and off
+    note: str = ""
+
+
+MAPS: Mapping[str, ThemeMap] = {
+    m.name: m
+    for m in (
+        ThemeMap(
+            "people", "重点关注人员服务图", "service workload", "service_workload",
+            note="只按网格计数，不含个人",
+        ),
+        ThemeMap("hazards", "重点预防隐患图", "hazards to prevent", "open_hazards", "hazards", "kind"),
+        ThemeMap("facilities", "重点物防设施图", "protective facilities", "faulty_facilities", "facilities", "kind"),
+    )
+}  # fmt: skip
+
+
+def theme(name: str) -> ThemeMap:
+    """Return one of the three maps; `UnknownNameError` names them."""
+    try:
+        return MAPS[name]
+    except KeyError:
+        raise UnknownNameError("map", name, MAPS) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page finds what it needs: `served` by us, or files beside it (`files`).
+
+    `tiles` gives the address of a layer's tiles for a selection and its version.
+    """
+
+    tiles: Callable[[str, str, str], str]
+    page: Callable[[str], str]
+    assets: str = assets.URL_BASE
+    scripts: tuple[str, ...] = ()
+    files: bool = False
+    max_zoom: int = MAX_ZOOM
+
+
+def _served_tiles(name: str, indicator: str, version: str) -> str:
+    query = f"indicator={indicator}&" if indicator else ""
+    return f"/tiles/{name}/{{z}}/{{x}}/{{y}}.mvt?{query}v={version}"
+
+
+SERVED = Place(_served_tiles, lambda name: f"/maps/{name}")
+
+
+class _Map(folium.Map):
+    """A folium map that carries only Leaflet: no jQuery, Bootstrap or icon fonts are needed here."""
+
+    default_js: ClassVar = [pair for pair in folium.Map.default_js if pair[0] == "leaflet"]
+    default_css: ClassVar = [pair for pair in folium.Map.default_css if pair[0] == "leaflet_css"]
+
+
+class _Begin(MacroElement):
+    """What the browser must know, and the first view; before the layers, so that nothing loads twice."""
+
+    _template = Template(
+        "{% macro script(this, kwargs) %}santu.begin({{ this._parent.get_name() }}, {{ this.config }});{% endmacro %}"
+    )
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__()
+        self._name = "Begin"
+        self.config = _script_json(config)
+
+
+class _Page(MacroElement):
+    """Legend, search and cards; after the layers."""
+
+    _template = Template(
+        "{% macro script(this, kwargs) %}santu.page({ {% for name, layer in this.layers.items() %}"
+        "{{ name }}: {{ layer.get_name() }}, {% endfor %} });{% endmacro %}"
+    )
+
+    def __init__(self, layers: Mapping[str, VectorGridProtobuf]) -> None:
+        super().__init__()
+        self._name = "Page"
+        self.layers = layers
+
+
+def _script_json(value: object) -> str:
+    """JSON that may stand inside a script element whatever its strings hold."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for raw, escaped in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028")):
+        text = text.replace(raw, escaped)
+    return text
+
+
+def page(
+    city: City,
+    chosen: ThemeMap,
+    *,
+    scope: Scope,
+    place: Place = SERVED,
+    basemap: str = "",
+    attribution: str = "",
+    lang: str = "zh",
+) -> tuple[str, list[str]]:
+    """Return the document of a map and the names of the assets it uses.
+
+    Parameters
+    ----------
+    city
+        Snapshot.
+    chosen
+        Which of the three maps.
+    scope
+        Whose view.
+    place
+        Where tiles, assets and the other pages are.
+    basemap, attribution
+        XYZ address of a basemap on the own network and what to say of its source; empty: the city's own
+        roads, buildings, water and border.
+    lang
+        `zh` or `en`.
+
+    Raises
+    ------
+    MissingAssetError
+        If anything in the page would load from the internet.
+    """
+    bounds = _bounds(city, scope)
+    m = _Map(
+        location=[(bounds[1] + bounds[3]) / 2, (bounds[0] + bounds[2]) / 2], tiles=None,
+        zoom_start=11, font_size="1rem",
+    )  # fmt: skip
+    m.options["max_zoom"] = place.max_zoom  # without a raster layer nothing else says so
+    m.options["min_zoom"] = 7
+    stack = _stack(city, chosen, own_basemap=not basemap)
+    configs = [_config(city, chosen, *layer, scope=scope, z=n + 1) for n, layer in enumerate(stack)]
+    empty = not len(city.degrees("grids"))
+    west, south, east, north = bounds
+    first = {"bounds": [[south, west], [north, east]], "timezone": city.timezone, "empty": empty}
+    m.add_child(_Begin({"lang": lang, "base": "", "layers": configs, **first}))
+    if basemap:
+        folium.TileLayer(basemap, attr=attribution or "basemap", name="底图", overlay=False).add_to(m)
+    layers: dict[str, VectorGridProtobuf] = {}
+    for (name, indicator), config in zip(stack, configs, strict=True):
+        address = place.tiles(name, indicator, _version(city, name, indicator, scope))
+        layers[name] = VectorGridProtobuf(address, config["title"][lang], f'santu.options("{name}")')
+        layers[name].add_to(m)
+    folium.LayerControl(collapsed=False).add_to(m)
+    m.add_child(_Page(layers))
+    title = f"{city.name}{chosen.zh}" if lang == "zh" else f"{city.name}: {chosen.en}"
+    figure = assets.offline(m, title=title, base=place.assets)
+    figure.html.add_child(Element(_bar(chosen, title, city, scope, place)), name="bar", index=0)
+    figure.header.add_child(Element('<link rel="icon" href="data:,">'), name="icon")
+    figure.header.add_child(CssLink("map.css"), name="map.css")
+    m.add_child(_Scripts(place.scripts), index=0)
+    return figure.render(), figure.used
+
+
+class _Scripts(MacroElement):
+    """Our own modules, after Leaflet and vector grids and before the page's own script."""
+
+    _template = Template("")
+
+    def __init__(self, scripts: tuple[str, ...]) -> None:
+        super().__init__()
+        self._name = "Scripts"
+        self.scripts = scripts
+
+    def render(self, **kwargs: object) -> None:
+        """Put the links into the header, in order."""
+        del kwargs
+        figure = self.get_root()
+        vector = dict(VectorGridProtobuf.default_js)["vectorGrid"]
+        leaflet = dict(folium.Map.default_js)["leaflet"]
+        for name, url in (("leaflet", leaflet), ("vectorGrid", vector), ("map.js", "map.js")):
+            figure.header.add_child(JavascriptLink(url), name=name)
+        for script in self.scripts:
+            figure.header.add_child(Element(f'<script src="{html.escape(script)}"></script>'), name=script)
+
+
+def _stack(city: City, chosen: ThemeMap, *, own_basemap: bool) -> list[tuple[str, str]]:
+    """Layers from bottom to top, with the indicator that each carries."""
+    stack = [("basemap", "")] if own_basemap else []
+    stack += [(catalog.deepest_grids(city), chosen.indicator), ("borders", ""), ("grid_labels", "")]
+    return [*stack, (chosen.points, "")] if chosen.points else stack
+
+
+_GROUP_TITLES = {"basemap": ("底图", "basemap"), "borders": ("网格界线", "grid borders")}
+
+
+def _config(
+    city: City, chosen: ThemeMap, name: str, indicator: str, *, scope: Scope, z: int
+) -> dict[str, Any]:
+    """Everything the browser must know of one layer."""
+    entries = catalog.members(name)
+    point = name == chosen.points
+    shown = point or bool(indicator)
+    zh, en = _GROUP_TITLES.get(name, (entries[0].zh, entries[0].en))
+    selection = tiles.Selection(indicator=indicator)
+    config: dict[str, Any] = {
+        "name": name,
+        "title": {"zh": zh, "en": en},
+        "z": z,
+        "minzoom": min(e.min_zoom for e in entries),
+        "click": shown,
+        "legend": shown or name == "borders",
+        "members": [_member(city, e, scope=scope, selection=selection, card=shown) for e in entries],
+    }
+    if indicator:
+        config["indicator"] = {"zh": INDICATORS[indicator].zh, "unit": INDICATORS[indicator].unit}
+    if point:
+        config |= {"pick": chosen.pick, "counts": _tally(city, entries[0], chosen.pick, scope)}
+        if entries[0].style.mark:
+            config["marks"] = _tally(city, entries[0], entries[0].style.mark.by, scope)
+    return config
+
+
+def _member(city: City, entry: Layer, *, scope: Scope, selection: Selection, card: bool) -> dict[str, Any]:
+    made = source(city, entry)
+    member: dict[str, Any] = {
+        "name": entry.name,
+        "title": {"zh": entry.zh, "en": entry.en},
+        "geometry": entry.geometry,
+        "rows": len(catalog.entry_rows(city, entry)),
+        "style": tiles.legend(city, entry, scope=scope, selection=selection).as_json(),
+    }
+    if card:
+        member["fields"] = list(catalog.field_names(entry).items())
+        member["words"] = {k: dict(v) for k, v in catalog.words(entry).items()}
+    if isinstance(made, Crowd):
+        member |= {"crowd": entry.crowd, "parts": any(s.startswith("n_") for s in entry.sums)}
+        member["clusters"] = entry.crowd == "cluster" and made.points_from > 0
+    if selection.indicator:
+        member["border"] = "#7b8790"
+    if entry.name == "roads":
+        member["widths"] = [2.4, 1.8, 1.2, 0.8]
+    return member
+
+
+def _tally(city: City, entry: Layer, field: str, scope: Scope) -> dict[str, int]:
+    rows = catalog.entry_rows(city, entry)
+    keep = visible(city, entry, scope)
+    values: pd.Series = (rows if keep is None else rows[keep])[field].dropna()
+    return {str(k): int(v) for k, v in values.value_counts().items()}
+
+
+def _version(city: City, name: str, indicator: str, scope: Scope) -> str:
+    return tiles.etag_of(city, catalog.members(name), scope, tiles.Selection(indicator=indicator)).strip('"')
+
+
+def _bounds(city: City, scope: Scope) -> list[float]:
+    grids = catalog.layer("towns" if scope.whole_city else "grids")
+    frame = city.degrees("grids")
+    if scope.whole_city or not len(frame):
+        return tiles.tilejson_bounds(city, grids)
+    keep = visible(city, grids, scope)
+    chosen = catalog.entry_rows(city, grids)[keep] if keep is not None else frame
+    return [round(float(v), 6) for v in (chosen if len(chosen) else frame).total_bounds]
+
+
+def scope_words(scope: Scope) -> str:
+    """Say in a few words what a scope sees (可见范围说明)."""
+    return "全市" if scope.whole_city else "范围：" + "、".join(sorted(scope.roots))
+
+
+def data_date(city: City) -> str:
+    """Return the day of the newest record, in the city's zone; a dash where there is none."""
+    moment = latest(city)
+    return "—" if pd.isna(moment) else moment.tz_convert(city.timezone).strftime("%Y-%m-%d")
+
+
+def _bar(chosen: ThemeMap, title: str, city: City, scope: Scope, place: Place) -> str:
+    links = "".join(
+        f'<a href="{html.escape(place.page(m.name))}"{" aria-current=page" if m is chosen else ""}>{m.zh}</a>'
+        for m in MAPS.values()
+    )
+    facts = f"数据日期 {data_date(city)}　{html.escape(scope_words(scope))}"
+    note = f"　{html.escape(chosen.note)}" if chosen.note else ""
+    return (
+        f'<header class="santu-bar"><h1>{html.escape(title)}</h1><nav aria-label="三张地图">{links}</nav>'
+        '<form class="santu-search" role="search"><input type="search" role="combobox" autocomplete="off" '
+        'aria-label="按网格编码或名称查找" placeholder="网格编码或名称" aria-expanded="false" aria-controls="santu-found">'
+        '<ul id="santu-found" role="listbox" aria-label="查找结果" hidden></ul></form>'
+        f'<span class="santu-facts">{facts}{note}</span></header>'
+        '<div class="santu-note" role="status" hidden></div>'
+    )

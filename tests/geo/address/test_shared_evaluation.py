@@ -1,0 +1,43 @@
+"""The shared evaluation file: real door plates, fourteen ways to garble them. Nothing is tuned to it."""
+
+import pandas as pd
+import pytest
+
+from geo.address import evaluate
+from geo.address.gazetteer import compile_gazetteer
+from geo.address.resolve import Resolver
+from tests.geo.address.shared import labelled, plates
+
+PER_CLASS = 60
+
+
+@pytest.fixture(scope="module")
+def results(shared_data):
+    resolver = Resolver(compile_gazetteer(plates(shared_data("address_eval/idx_t100k.parquet"))))
+    queries = labelled(shared_data("address_eval/q_t100k.parquet")).groupby("class").head(PER_CLASS)
+    return evaluate.evaluate(queries, resolver.resolve)
+
+
+def test_in_table_addresses_are_found(results):
+    inside = results[~results["class"].isin(["holdout", "wrongdist"])]
+    assert inside["top1"].mean() >= 0.985
+    assert inside["top5"].mean() >= 0.99
+
+
+def test_unseen_numbers_are_interpolated(results):
+    unseen = results[results["class"] == "holdout"]
+    assert unseen["top1"].mean() >= 0.90
+    assert unseen["faults"].str.contains("NUMBER").mean() >= 0.9
+
+
+def test_wrong_district_is_named(results):
+    wrong = results[results["class"] == "wrongdist"]
+    assert wrong["top5"].mean() >= 0.95
+    assert wrong.loc[wrong["top1"], "faults"].str.contains("DISTRICT.conflict").all()
+
+
+def test_summary_has_every_class_and_counts_add_up(results):
+    table = evaluate.summary(results)
+    assert set(table.index) == {*results["class"].unique(), "all"}
+    assert table.loc["all", "count"] == table.drop(index="all")["count"].sum() == len(results)
+    assert isinstance(table, pd.DataFrame)
