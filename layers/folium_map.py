@@ -70,16 +70,16 @@ def theme(name: str) -> ThemeMap:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page finds what it needs: `served` by us, or files beside it (`files`).
+    """Where a page finds what it needs: with us (`SERVED`), or in files beside it.
 
-    `tiles` gives the address of a layer's tiles for a selection and its version.
+    `tiles` gives the address of a layer's tiles from its name, its indicator and its version, `page` that of
+    a map; `scripts` are loaded before the page's own.
     """
 
     tiles: Callable[[str, str, str], str]
     page: Callable[[str], str]
     assets: str = assets.URL_BASE
     scripts: tuple[str, ...] = ()
-    files: bool = False
     max_zoom: int = MAX_ZOOM
 
 
@@ -166,7 +166,7 @@ def page(
     MissingAssetError
         If anything in the page would load from the internet.
     """
-    bounds = _bounds(city, scope)
+    bounds = bounds_of(city, scope)
     m = _Map(
         location=[(bounds[1] + bounds[3]) / 2, (bounds[0] + bounds[2]) / 2], tiles=None,
         zoom_start=11, font_size="1rem",
@@ -289,7 +289,8 @@ def _version(city: City, name: str, indicator: str, scope: Scope) -> str:
     return tiles.etag_of(city, catalog.members(name), scope, tiles.Selection(indicator=indicator)).strip('"')
 
 
-def _bounds(city: City, scope: Scope) -> list[float]:
+def bounds_of(city: City, scope: Scope) -> list[float]:
+    """West, south, east, north in degrees of the grids that a scope sees."""
     grids = catalog.layer("towns" if scope.whole_city else "grids")
     frame = city.degrees("grids")
     if scope.whole_city or not len(frame):

@@ -11,6 +11,7 @@ from geo.scope import visible_grids
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from geo.city import City
     from geo.scope import Scope
@@ -42,10 +43,16 @@ def find_grids(city: City, text: str, *, scope: Scope, limit: int = 12) -> list[
         return []
     ids, names = table["grid_id"].str.lower(), table["name"].str.lower()
     hit = ids.str.startswith(wanted) | names.str.contains(wanted, regex=False)
-    found = table[hit.to_numpy(dtype=bool) & visible_grids(city.degrees("grids"), scope).to_numpy(dtype=bool)]
+    found = table[hit.to_numpy(dtype=bool) & seen(city, scope)]
     exact = (found["grid_id"].str.lower() == wanted) | (found["name"].str.lower() == wanted)
     order = np.lexsort([found["grid_id"], found["level"], ~exact])
     return rows(found.iloc[order[:limit]])
+
+
+def seen(city: City, scope: Scope) -> NDArray[np.bool_]:
+    """Which rows of `directory` a scope sees."""
+    mask: NDArray[np.bool_] = visible_grids(city.degrees("grids"), scope).to_numpy(dtype=bool)
+    return mask
 
 
 def rows(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -3,10 +3,11 @@
 from api.cli import city as _city
 from api.cli import demo as _demo
 from api.cli import import_ as _import
+from api.cli import map as _map
 from api.cli import serve as _serve
 from api.cli.base import app, main
 
 __all__ = ["app", "main"]
 
-for _module in (_city, _demo, _import, _serve):
+for _module in (_city, _demo, _import, _map, _serve):
     _module.register(app)

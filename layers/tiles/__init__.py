@@ -23,7 +23,19 @@ if TYPE_CHECKING:
     from geo.scope import Scope
     from layers.catalog import Layer
 
-__all__ = ["NOTHING", "Selection", "TileCache", "etag", "etag_of", "parse", "tile", "tilejson"]
+__all__ = [
+    "NOTHING",
+    "Selection",
+    "TileCache",
+    "etag",
+    "etag_of",
+    "legend",
+    "parse",
+    "points_from",
+    "tile",
+    "tilejson",
+    "tilejson_bounds",
+]
 
 
 def tile(
@@ -63,7 +75,8 @@ def tile(
     keep = visible(city, entry, scope, selection.grid)
     made = source(city, entry)
     if isinstance(made, Crowd):
-        return made.encode(place, keep, selection)
+        start = made.points_from if entry.points_from is None else entry.points_from
+        return made.encode(place, keep, selection, points_from=start)
     more = indicator_columns(city, selection.indicator, entry, scope=scope) if selection.indicator else {}
     return made.encode(place, keep, more)
 
@@ -72,6 +85,12 @@ def _check_grid(city: City, grid: str, scope: Scope) -> None:
     grids = city.degrees("grids")
     if grid and not scope.whole_city and grid in grids.index and not visible_grids(grids, scope)[grid]:
         raise ForbiddenError(f"grid {grid!r} is outside your scope")
+
+
+def points_from(city: City, entry: Layer) -> int | None:
+    """First zoom at which a layer shows points themselves; None for lines, areas and what is never crowded."""
+    made = source(city, entry)
+    return made.points_from if isinstance(made, Crowd) and entry.crowd != "none" else None
 
 
 def legend(city: City, entry: Layer, *, scope: Scope, selection: Selection = NOTHING) -> style.Style:

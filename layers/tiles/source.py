@@ -100,10 +100,15 @@ class Crowd:
     _numbers: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def encode(
-        self, tile: tuple[int, int, int], keep: NDArray[np.bool_] | None, selection: Selection
+        self,
+        tile: tuple[int, int, int],
+        keep: NDArray[np.bool_] | None,
+        selection: Selection,
+        *,
+        points_from: int,
     ) -> bytes:
         """Encode one tile: points, clusters or density cells, whichever this zoom has."""
-        if self.entry.crowd == "none" or tile[0] >= self.points_from:
+        if self.entry.crowd == "none" or tile[0] >= points_from:
             return self._points(tile, keep, selection)
         part = self.index.slice(tile)
         chosen = self._chosen(part, keep, selection)
