@@ -1,50 +1,232 @@
-"""Grids (网格): which grid is a point in."""
+"""Grids (网格): which grid is a point in, how near is the next border, and what is nearest outside."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import shapely
+import pyarrow as pa
+import pyproj
+
+from geo.index import GridIndex
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import geopandas as gpd
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
+
+    Positions = NDArray[np.int32]
 
 COLUMNS = ("town", "village", "base", "dedicated", "micro")
+CHAIN = (
+    "town",
+    "village",
+    "dedicated",
+    "base",
+    "micro",
+)  # order of an answer: what takes precedence comes first
+LEVELS = {"town": 1, "village": 2, "base": 3, "dedicated": 3, "micro": 4}
+ABOVE = ("town", "village", "base")
 
 
-@dataclass(frozen=True)
+class Level:
+    """The grids of one level, in the order of their codes, so that the lowest code wins where several cover a point.
+
+    Parameters
+    ----------
+    grids
+        Rows of one level in degrees, sorted by code.
+    above
+        Name of a level above -> position there of each row's ancestor, -1 where its parents do not say.
+    """
+
+    def __init__(self, grids: gpd.GeoDataFrame, above: Mapping[str, Positions]) -> None:
+        self.ids = grids.index.to_numpy(dtype=object)
+        self.text = pa.array(self.ids, pa.large_string())
+        self.above = above
+        columns = zip(self.ids, grids["level"], grids["kind"], grids["name"], strict=True)
+        self._rows = [
+            (i, int(level), kind, name if isinstance(name, str) else None) for i, level, kind, name in columns
+        ]
+        self._shapes = grids.geometry.to_numpy()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def index(self) -> GridIndex:
+        """Index over the polygons; made when it is first asked."""
+        return GridIndex.build(self._shapes)
+
+    def grid(self, position: int) -> dict[str, Any]:
+        """Return `grid_id`, `level`, `kind` and `name` of one grid."""
+        grid_id, level, kind, name = self._rows[position]
+        return {"grid_id": grid_id, "level": level, "kind": kind, "name": name}
+
+
 class GridLookup:
-    """Trees over the levels of one version of the grids, in degrees."""
+    """Everything that answers "which grid" for one version of the grids (网格查找).
 
-    levels: dict[str, tuple[shapely.STRtree, pd.Index]]
+    `levels` has `town` 镇街, `village` 村居, `base` 基础网格, `dedicated` 专属网格 and `micro` 微网格; a level without
+    grids covers nothing.
+    """
+
+    def __init__(self, levels: Mapping[str, Level]) -> None:
+        self.levels = levels
 
     @classmethod
     def build(cls, grids: gpd.GeoDataFrame) -> GridLookup:
-        """Index grids in degrees by level; lowest code first, so that it wins on borders."""
+        """Index grids in degrees by level. Any order of rows; no rows: everything is outside."""
         grids = grids.sort_index()
+        level = grids["level"].to_numpy(dtype="float64", na_value=np.nan)
         dedicated = (grids["kind"] == "dedicated").to_numpy(dtype=bool)
-        parts = {
-            name: grids[(grids["level"] == level).to_numpy(dtype=bool) & ~dedicated]
-            for level, name in ((1, "town"), (2, "village"), (3, "base"), (4, "micro"))
+        rows = {
+            name: np.flatnonzero((level == LEVELS[name]) & ~dedicated)
+            for name in COLUMNS
+            if name != "dedicated"
         }
-        parts["dedicated"] = grids[dedicated]
-        return cls({k: (shapely.STRtree(v.geometry.to_numpy()), v.index) for k, v in parts.items()})
+        rows["dedicated"] = np.flatnonzero(dedicated)
+        above = _ancestors(grids, rows)
+        levels = {
+            name: Level(grids.iloc[rows[name]], {k: v[rows[name]] for k, v in above.items()})
+            for name in COLUMNS
+        }
+        for name in ("base", "dedicated", "micro"):
+            levels[name].index  # noqa: B018  # made now: the first answer must not wait
+        return cls(levels)
+
+    def positions(self, lon: ArrayLike, lat: ArrayLike) -> dict[str, Positions]:
+        """Position of each point's grid in every level, -1 for none; see `locate`."""
+        x, y = np.atleast_1d(np.asarray(lon, np.float64)), np.atleast_1d(np.asarray(lat, np.float64))
+        found = {name: self._find(name, x, y) for name in ("base", "dedicated", "micro")}
+        for name in ("village", "town"):
+            here = _gather(self.levels["base"].above[name], found["base"])
+            if name == "town":
+                here = np.where(
+                    here < 0, _gather(self.levels["village"].above["town"], found["village"]), here
+                )
+            rest = np.flatnonzero(here < 0)
+            if len(rest) and len(self.levels[name]):
+                here[rest] = self.levels[name].index.find(x[rest], y[rest])
+            found[name] = here
+        self._keep_inside(found, x, y)
+        return found
+
+    def _find(self, name: str, x: NDArray[np.float64], y: NDArray[np.float64]) -> Positions:
+        level = self.levels[name]
+        return level.index.find(x, y) if len(level) else np.full(len(x), -1, np.int32)
+
+    def _keep_inside(
+        self, found: dict[str, Positions], x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> None:
+        """On a border of base grids, take the micro-grid of the base grid that was chosen, if there is one."""
+        micro, base = self.levels["micro"], found["base"]
+        home = _gather(micro.above["base"], found["micro"])
+        wrong = np.flatnonzero((home >= 0) & (base >= 0) & (home != base))
+        if len(wrong) == 0:
+            return
+        point, position = micro.index.covering(x[wrong], y[wrong])
+        fits = micro.above["base"][position] == base[wrong[point]]
+        point, first = np.unique(point[fits], return_index=True)
+        found["micro"][wrong[point]] = position[fits][first]
+
+    def answers(self, lon: ArrayLike, lat: ArrayLike, *, radius_m: float = 0.0) -> list[dict[str, Any]]:
+        """Answer in full for each point (完整回答).
+
+        Parameters
+        ----------
+        lon, lat
+            Degrees, n numbers each.
+        radius_m
+            Uncertainty of the points, metres.
+
+        Returns
+        -------
+        list
+            Per point a dict with `lon`, `lat`; `grids`, the chain from town to micro-grid (a dedicated grid
+            stands before the base grid beneath it); `edge_m`, metres to the nearest border of its base grid
+            (None without one); `also`, codes of the other base grids within `radius_m` (0: those that share the
+            border it is on); `nearest`, None, or outside every base grid the nearest one and its distance.
+        """
+        x, y = np.atleast_1d(np.asarray(lon, np.float64)), np.atleast_1d(np.asarray(lat, np.float64))
+        found = self.positions(x, y)
+        base = self.levels["base"]
+        edge_m, _ = base.index.nearest_edge(x, y, found["base"])
+        also: list[list[str]] = [[] for _ in x]
+        for point, position in zip(*base.index.within(x, y, radius_m), strict=True):
+            if position != found["base"][point]:
+                also[point].append(base.ids[position])
+        return [
+            {
+                "lon": float(x[i]),
+                "lat": float(y[i]),
+                "grids": [self.levels[n].grid(found[n][i]) for n in CHAIN if found[n][i] >= 0],
+                "edge_m": round(float(edge_m[i]), 2) if found["base"][i] >= 0 else None,
+                "also": also[i],
+                "nearest": None if found["base"][i] >= 0 else self.nearest(x[i], y[i]),
+            }
+            for i in range(len(x))
+        ]
+
+    def nearest(self, lon: float, lat: float) -> dict[str, Any] | None:
+        """Nearest base grid of a point outside all of them, and its geodesic distance; None if there is none."""
+        level = self.levels["base"]
+        metres, edge = level.index.nearest_edge([lon], [lat])
+        if edge[0] < 0:
+            return None
+        _, position = level.index.within([lon], [lat], metres * (1 + 1e-12) + 1e-9)
+        foot = level.index.foot(int(edge[0]), lon, lat)
+        distance = pyproj.Geod(ellps="GRS80").inv(lon, lat, *foot)[2]
+        return {"grid_id": level.ids[position[0]], "distance_m": round(float(distance), 2)}
 
 
 def locate(lookup: GridLookup, lon: ArrayLike, lat: ArrayLike) -> pd.DataFrame:
-    """Return `grid_id` per level for each point; missing outside. Border ties: the lowest code."""
-    x, y = np.atleast_1d(np.asarray(lon, dtype=float)), np.atleast_1d(np.asarray(lat, dtype=float))
-    points = shapely.points(x, y)
+    """Code of the grid of every level for each point (各级网格编码).
+
+    Parameters
+    ----------
+    lookup
+        Of one version of the grids.
+    lon, lat
+        Degrees, n numbers each; not finite: outside.
+
+    Returns
+    -------
+    DataFrame
+        n rows; `town`, `village`, `base`, `dedicated`, `micro`; missing outside. Where several grids of a level
+        cover a point, the lowest code. Town and village are those that the base grid names as its parents,
+        found by place where it names none. A dedicated grid takes precedence over the base grid beneath, which
+        is still named.
+    """
+    found = lookup.positions(lon, lat)
+    text = pd.StringDtype(na_value=np.nan)
+    return pd.DataFrame({n: text.__from_arrow__(codes(lookup.levels[n], found[n])) for n in COLUMNS})
+
+
+def codes(level: Level, position: Positions) -> pa.Array:
+    """Codes of grids by position; null for -1."""
+    return level.text.take(pa.array(position, mask=position < 0))
+
+
+def _gather(table: Positions, position: Positions) -> Positions:
+    """Values of a table at positions, -1 at -1."""
+    return np.append(table, np.int32(-1))[position]
+
+
+def _ancestors(grids: gpd.GeoDataFrame, rows: Mapping[str, NDArray[np.intp]]) -> dict[str, Positions]:
+    """Position, among the grids of each level above, of every grid's ancestor; -1 where the parents do not say."""
+    parent = grids.index.get_indexer(grids["parent_id"].to_numpy(dtype=object))
     result = {}
-    for name in COLUMNS:
-        tree, ids = lookup.levels[name]
-        found = np.full(len(x), len(ids), dtype=np.int64)
-        i, j = tree.query(points, predicate="covered_by")
-        np.minimum.at(found, i, j)
-        values = np.concatenate([ids.to_numpy(dtype=object), [None]])
-        result[name] = pd.array(values[found], dtype="str")
-    return pd.DataFrame(result)
+    for name in ABOVE:
+        rank = np.full(len(grids) + 1, -1, np.int32)
+        rank[rows[name]] = np.arange(len(rows[name]))
+        above = np.full(len(grids), -1, np.int32)
+        at = parent.copy()
+        for _ in range(8):  # deeper than any hierarchy; a ring of parents ends here
+            above = np.where(above < 0, rank[at], above)
+            at = np.where(at >= 0, parent[at], -1)
+        result[name] = above
+    return result
