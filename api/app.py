@@ -1,5 +1,6 @@
 """The application: routers, errors, metrics. `create_app(state)` makes one; nothing is made at import."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -46,6 +47,7 @@ def create_app(state: ServerState) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.ready = True
+        threading.Thread(target=state.warm, name="warm", daemon=True).start()
         yield
         app.state.ready = False
         stream.hub_of(state, app.state).close()

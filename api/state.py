@@ -53,6 +53,13 @@ class ServerState:
             self.city = city
             self.live.fold(held)
 
+    def warm(self) -> None:
+        """Load and index what the first questions of the day will ask for (预热)."""
+        city = self.city
+        city.locate([0.0], [0.0])
+        for table in ("incidents", "hazards", "facilities", "cameras"):
+            located(city, table)
+
     def audit_read(self, scope: Scope, layer: str) -> None:
         """Note that a restricted layer was read (限制图层读取审计): one line per caller, layer and minute."""
         minute = time.monotonic() // 60

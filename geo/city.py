@@ -114,6 +114,7 @@ class City:
         self.name = name
         self.crs = pyproj.CRS.from_user_input(crs)
         self.lonlat_crs = pyproj.CRS.from_user_input(lonlat_crs)
+        self._crs_name = self.crs.to_string()
         self.scheme = scheme
         self.timezone = timezone
         self.meta: Mapping[str, Any] = dict(meta or {})
@@ -156,7 +157,7 @@ class City:
 
         `key` names the result and its parameters; it must tell apart everything but the content of `tables`.
         """
-        name = (key, self.crs.to_string(), tuple(tables))
+        name = (key, self._crs_name, tuple(tables))
         return self._memo.get(name, self.version(*name[2]) if name[2] else "", compute)
 
     # -- another way to get a City --------------------------------------------------------------------------
