@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from api import errors
 from api.observe import Observe
 from api.routers import (
+    coverage,
     grids,
     health,
     incidents,
@@ -26,6 +27,7 @@ from layers.tiles import TileCache
 ROUTERS = (
     health.router,
     grids.router,
+    coverage.router,
     indicators.router,
     incidents.router,
     situation.router,

@@ -88,7 +88,7 @@ class Defaults:
 DEFAULTS = Defaults()
 
 
-def views(cameras: pd.DataFrame, *, defaults: Defaults = DEFAULTS) -> pd.DataFrame:
+def views(cameras: pd.DataFrame, *, defaults: Defaults = DEFAULTS, home: bool = True) -> pd.DataFrame:
     """Say for every camera what it can reach and where each value comes from (相机视域参数).
 
     Parameters
@@ -97,6 +97,8 @@ def views(cameras: pd.DataFrame, *, defaults: Defaults = DEFAULTS) -> pd.DataFra
         Camera table; any column of the contract may be absent.
     defaults
         What to take where a value is missing or absurd.
+    home
+        Steerable cameras as they look at home; without it as far as they can turn: a full circle (可达范围).
 
     Returns
     -------
@@ -113,6 +115,8 @@ def views(cameras: pd.DataFrame, *, defaults: Defaults = DEFAULTS) -> pd.DataFra
     fov, fov_source, absurd_fov = _fov(cameras, kind, fixed, defaults)
     vfov = _vertical(cameras, fov)
     reach, range_source, absurd_range = _range(cameras, kind, fov, defaults)
+    if not home:
+        fov = np.where(fixed, fov, 360.0)
     bearing, bearing_source, bearing_error = _bearing(cameras, fov)
     height = _positive(cameras, "height_m")
     near, far_limit, absurd_tilt = _blind_zone(cameras, height, vfov, defaults)

@@ -15,7 +15,6 @@ import pandas as pd
 import shapely
 
 if TYPE_CHECKING:
-    import geopandas as gpd
     from numpy.typing import NDArray
 
     Ints = NDArray[np.intp]
@@ -86,9 +85,7 @@ class Cells:
         return pd.Series(np.bincount(self.zone, values, minlength=len(self.zones)), index=self.zones)
 
 
-def cells(
-    zones: gpd.GeoSeries, shapes: NDArray[np.object_], *, more: NDArray[np.object_] | None = None
-) -> Cells:
+def cells(zones: pd.Series, shapes: NDArray[np.object_], *, more: NDArray[np.object_] | None = None) -> Cells:
     """Cut zones along the outlines of fields of view (按可视域边界剖分).
 
     Parameters
@@ -105,7 +102,7 @@ def cells(
     Cells
         Only cells that someone sees.
     """
-    areas = zones.geometry.to_numpy()
+    areas = np.asarray(zones, dtype=object)
     outlines = shapes if more is None else np.concatenate([shapes, more])
     outlines = outlines[~(shapely.is_empty(outlines) | shapely.is_missing(outlines))]
     zone, outline = shapely.STRtree(outlines).query(areas, predicate="intersects")
@@ -170,7 +167,7 @@ def _rows_of(zone: Ints, row: int, keep: NDArray[np.bool_]) -> Ints:
 
 
 def free_area(
-    zones: gpd.GeoSeries, blocks: NDArray[np.object_], water: NDArray[np.object_] | None = None
+    zones: pd.Series, blocks: NDArray[np.object_], water: NDArray[np.object_] | None = None
 ) -> pd.Series:
     """Public free space per zone (公共可用空间面积): zone minus buildings minus water, m².
 
@@ -181,17 +178,17 @@ def free_area(
     blocks
         Disjoint polygons of buildings.
     water
-        Water polygons; what they share with buildings is counted once. Lines are ignored.
+        Disjoint polygons without buildings (`open_water`).
 
     Returns
     -------
     Series
         m² on the index of `zones`, never below 0.
     """
-    areas = zones.geometry.to_numpy()
-    taken = _overlap(areas, blocks)
+    areas = np.asarray(zones, dtype=object)
+    taken = overlap(areas, blocks)
     if water is not None and len(water):
-        taken += _overlap(areas, open_water(water, blocks))
+        taken += overlap(areas, water)
     return pd.Series(np.maximum(shapely.area(areas) - taken, 0.0), index=zones.index)
 
 
@@ -213,8 +210,8 @@ def open_water(water: NDArray[np.object_], blocks: NDArray[np.object_]) -> NDArr
     return joined
 
 
-def _overlap(areas: NDArray[np.object_], parts: NDArray[np.object_]) -> Floats:
-    """Area of disjoint parts in each zone."""
+def overlap(areas: NDArray[np.object_], parts: NDArray[np.object_]) -> Floats:
+    """Area that disjoint parts take of each area (重叠面积), m²."""
     if len(parts) == 0:
         return np.zeros(len(areas))
     shapely.prepare(areas)

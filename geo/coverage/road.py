@@ -10,7 +10,6 @@ import pandas as pd
 import shapely
 
 if TYPE_CHECKING:
-    import geopandas as gpd
     from numpy.typing import NDArray
 
     Ints = NDArray[np.intp]
@@ -66,7 +65,7 @@ class Stretches:
         return table[table["end_m"] - table["start_m"] >= max(least_m, TOUCH_M)].reset_index(drop=True)
 
 
-def stretches(roads: gpd.GeoSeries, shapes: NDArray[np.object_]) -> Stretches:
+def stretches(roads: pd.Series, shapes: NDArray[np.object_]) -> Stretches:
     """Cut roads where they enter and leave fields of view (道路按可视域切分).
 
     Parameters
@@ -82,7 +81,7 @@ def stretches(roads: gpd.GeoSeries, shapes: NDArray[np.object_]) -> Stretches:
     Stretches
         Places along a multi-line count through its parts in order. Roads without geometry have length 0.
     """
-    lines = roads.geometry.to_numpy()
+    lines = np.asarray(roads, dtype=object)
     piece, road, offset = _pieces(lines)
     at, viewer = shapely.STRtree(shapes).query(piece, predicate="intersects")
     seen = shapely.intersection(piece[at], shapes[viewer])

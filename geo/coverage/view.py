@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import geopandas as gpd
@@ -41,7 +42,7 @@ class Scene:
         return float(np.min(self.heights_m, initial=np.inf))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Fields:
     """Fields of view with what they were made of (可视域成果).
 
@@ -51,6 +52,8 @@ class Fields:
         Index of the camera table.
     optics
         `camera.views` of it; `why_not` says why a camera has no field of view.
+    xy
+        (N, 2) eyes, metres, wall cameras set free; NaN without a place.
     rows
         Rows that were swept, ascending.
     sectors
@@ -61,12 +64,18 @@ class Fields:
 
     cameras: pd.Index
     optics: pd.DataFrame
+    xy: NDArray[np.float64]
     rows: NDArray[np.intp]
     sectors: Sectors
     shapes: NDArray[np.object_]
     area_m2: NDArray[np.float64]
     scene: Scene
     crs: object
+
+    @cached_property
+    def tree(self) -> shapely.STRtree:
+        """Index of the polygons."""
+        return shapely.STRtree(self.shapes)
 
     def series(self) -> gpd.GeoSeries:
         """Return the polygons on the index of the cameras."""
@@ -118,18 +127,19 @@ def fields(
     defaults: Defaults = DEFAULTS,
     snap_m: float = 3.0,
     indoors: bool = True,
+    home: bool = True,
     previous: Fields | None = None,
 ) -> Fields:
     """Fields of view with their sectors and optics (可视域及其参数); see `field_of_view`.
 
     With `previous`, made of the same occluders or others, only cameras whose sector changed, and those whose
     sector meets a changed occluder, are swept again. Without `indoors`, cameras deep inside a building are left
-    out (`why_not` = inside_building). `optics` gets a column `place`: outside, snapped or inside.
+    out (`why_not` = inside_building); without `home`, steerable ones turn all the way round. `optics` gets a column `place`: outside, snapped or inside.
     """
     if not isinstance(occluders, Scene):
         _same_crs(cameras, occluders)
         occluders = scene(occluders)
-    optics = views(cameras, defaults=defaults)
+    optics = views(cameras, defaults=defaults, home=home)
     xy = _placed(cameras, optics, occluders, snap_m)
     if not indoors:
         optics.loc[(optics["why_not"] == "") & (optics["place"] == "inside"), "why_not"] = "inside_building"
@@ -146,6 +156,7 @@ def fields(
     result = Fields(
         cameras.index,
         optics,
+        xy,
         rows,
         reach,
         np.full(len(cameras), shapely.Polygon(), dtype=object),

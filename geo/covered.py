@@ -1,0 +1,307 @@
+"""What a city's cameras cover (全市覆盖): the analyses of `geo.coverage` on a City, each once per table version.
+
+Secret cameras (涉密) are left out before anything is computed unless `secret` is asked for: no figure, map or
+list below the role that may see them can give them away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import shapely
+
+from geo.camera import completeness, devices, poles
+from geo.camera.health import rates
+from geo.camera.pixels import pixels_per_m
+from geo.count import roll_up
+from geo.coverage import ledger as book
+from geo.coverage import outage, staircase
+from geo.coverage.fraction import COVERED_SHARE
+from geo.coverage.view import scene
+from geo.coverage.watch import STEPS, watch
+from geo.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    from numpy.typing import NDArray
+
+    from geo.city import City
+    from geo.coverage.staircase import Survey
+    from geo.coverage.view import Scene
+    from geo.coverage.watch import Watch
+
+WATCHED = ("cameras", "buildings", "occluders")
+GROUND = (*WATCHED, "grids", "water")
+GROUPS = {"camera": "监控点", "pole": "杆件", "switch": "交换机 / 供电回路", "unit": "管理单位"}
+
+
+def scene_of(city: City) -> Scene:
+    """Buildings and extra occluders, prepared (遮挡场景)."""
+    return city.derive("scene", ("buildings", "occluders"), lambda: scene(city.buildings, city.occluders))
+
+
+def cameras_of(city: City, *, secret: bool = False) -> gpd.GeoDataFrame:
+    """Cameras that may leave a trace: without `secret`, only those that are not secret."""
+    cameras = city.cameras
+    return cameras if secret else cameras[(cameras["secrecy"] != 1).fillna(value=True).to_numpy(dtype=bool)]
+
+
+def watch_of(city: City, *, secret: bool = False, home: bool = True) -> Watch:
+    """Fields of view of the city; after a change only what the change touches is swept again (监控能力)."""
+    key = f"watch:{secret}:{home}"
+    last: dict[str, Watch] = city.derive(f"{key}:last", (), dict)
+
+    def compute() -> Watch:
+        found = watch(cameras_of(city, secret=secret), scene_of(city), home=home, previous=last.get("watch"))
+        last["watch"] = found
+        return found
+
+    return city.derive(key, WATCHED, compute)
+
+
+def ledger_of(city: City, *, secret: bool = False) -> gpd.GeoDataFrame:
+    """Target ledger with the base grid of each target (目标覆盖台账); see `coverage.ledger.ledger`."""
+
+    def compute() -> gpd.GeoDataFrame:
+        table = book.ledger(city.targets, watch_of(city, secret=secret))
+        return table.assign(grid_id=grid_of(city, city.targets.geometry))
+
+    return city.derive(f"ledger:{secret}", (*WATCHED, "targets", "grids"), compute)
+
+
+def grid_of(city: City, shapes: gpd.GeoSeries) -> NDArray[np.object_]:
+    """Lowest grid that holds each shape's middle (所在基础网格); empty text outside."""
+    middle = shapes.representative_point()
+    lon, lat = city.to_degrees(middle.x.to_numpy(), middle.y.to_numpy())
+    found = city.locate(lon, lat)
+    best = np.full(len(shapes), "", dtype=object)
+    for level in ("town", "village", "base"):
+        if level in found:
+            ids = found[level].to_numpy(dtype=object)
+            best = np.where(pd.isna(ids), best, ids)
+    return best
+
+
+def survey_of(city: City, *, secret: bool = False) -> Survey:
+    """Ground of every lowest grid, dedicated and micro-grid, cut by the fields of view (地面普查)."""
+
+    def compute() -> Survey:
+        grids = city.grids
+        kinds = grids["kind"].isin(["dedicated", "micro"]).to_numpy(dtype=bool)
+        lowest = _lowest(grids) | kinds
+        return staircase.survey(
+            grids.geometry[lowest], watch_of(city, secret=secret), water=city.water.geometry.to_numpy()
+        )
+
+    return city.derive(f"survey:{secret}", GROUND, compute)
+
+
+def grid_ground(city: City, *, secret: bool = False) -> pd.DataFrame:
+    """Free ground and ground covered claim by claim, m², on every grid of every level (网格面积覆盖).
+
+    Grids above the lowest have the sum of the lowest below them; dedicated and micro-grids their own.
+    """
+
+    def compute() -> pd.DataFrame:
+        table, grids = survey_of(city, secret=secret).table, city.grids
+        tiles = table[_lowest(grids)[grids.index.get_indexer(table.index)]]
+        result = pd.DataFrame({name: roll_up(tiles[name], grids) for name in table.columns})
+        own = table.drop(index=tiles.index)
+        result.loc[own.index] = own
+        return result
+
+    return city.derive(f"grid-ground:{secret}", GROUND, compute)
+
+
+def road_lengths(city: City, *, secret: bool = False) -> pd.DataFrame:
+    """Metres of every road covered, claim by claim (道路覆盖); see `coverage.staircase.roads`."""
+    return city.derive(
+        f"road-lengths:{secret}",
+        (*WATCHED, "roads"),
+        lambda: staircase.roads(city.roads.geometry, watch_of(city, secret=secret)),
+    )
+
+
+def losses_of(city: City, by: str, *, secret: bool = False) -> pd.DataFrame:
+    """Ground that goes dark with each camera, pole, switch or unit (失效影响); `by` is a key of `GROUPS`."""
+
+    def compute() -> pd.DataFrame:
+        seen, cut = watch_of(city, secret=secret), survey_of(city, secret=secret).by_device
+        return outage.losses(_tiles_only(city, cut), seen, _group(cameras_of(city, secret=secret), by))
+
+    return city.derive(f"losses:{by}:{secret}", GROUND, compute)
+
+
+def useless_of(city: City, *, secret: bool = False) -> pd.DataFrame:
+    """Cameras that add nothing new (冗余监控点)."""
+
+    def compute() -> pd.DataFrame:
+        cut = survey_of(city, secret=secret).by_device
+        return outage.useless(_tiles_only(city, cut), watch_of(city, secret=secret))
+
+    return city.derive(f"useless:{secret}", GROUND, compute)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All rates of a city side by side (口径一览).
+
+    Attributes
+    ----------
+    classes
+        Targets by class and claim: `ledger.class_rates`.
+    ground, roads
+        Area and road length by claim: `staircase.summary`.
+    register
+        Networking, intact, placed and aimed rates of the register: `camera.health.rates`.
+    completeness
+        Record completeness per unit.
+    basis
+        Cameras used, left out and why, defaults taken: `ledger.basis`.
+    """
+
+    classes: pd.DataFrame
+    ground: pd.DataFrame
+    roads: pd.DataFrame
+    register: pd.DataFrame
+    completeness: pd.DataFrame
+    basis: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data: every rate with numerator, denominator and what it rests on."""
+        return {
+            "targets": _records(self.classes),
+            "ground": _records(self.ground),
+            "roads": _records(self.roads),
+            "register": _records(self.register.reset_index()),
+            "completeness": _records(self.completeness.reset_index()),
+            "basis": self.basis,
+        }
+
+
+def summary_of(city: City, *, secret: bool = False, within: frozenset[str] | None = None) -> Summary:
+    """Sum up a city, or what lies in some grids of it (口径汇总).
+
+    Parameters
+    ----------
+    city
+        Snapshot.
+    secret
+        With secret cameras.
+    within
+        Lowest grids to count: targets, cameras and roads that lie there; None: the whole city. The analysis is
+        always of the whole city, so that a camera beyond the border still counts.
+    """
+    seen = watch_of(city, secret=secret)
+    table, cameras = ledger_of(city, secret=secret), cameras_of(city, secret=secret)
+    ground, lines = survey_of(city, secret=secret).table, road_lengths(city, secret=secret)
+    ground = ground[_lowest(city.grids)[city.grids.index.get_indexer(ground.index)]]
+    basis = book.basis(seen)
+    if within is not None:
+        table = table[table["grid_id"].isin(within)]
+        ground = ground[ground.index.isin(within)]
+        cameras = cameras[pd.Series(grid_of(city, cameras.geometry), index=cameras.index).isin(within)]
+        lines = lines[pd.Series(grid_of(city, city.roads.geometry), index=lines.index).isin(within)]
+    basis["water_and_buildings"] = "公共可用空间 = 网格面积 - 建筑 - 水域"
+    basis["covered_share"] = COVERED_SHARE
+    basis["secret_cameras"] = "included" if secret else "left out"
+    return Summary(
+        book.class_rates(table),
+        staircase.summary(ground, "free_m2", "m²"),
+        staircase.summary(lines, "length_m", "m"),
+        rates(cameras),
+        completeness(cameras),
+        basis,
+    )
+
+
+def ledger_record(summary: Summary, table: pd.DataFrame, *, secret: bool) -> dict[str, Any]:
+    """What the history of ledgers keeps of one (台账存档): rates, what they rest on, covered or not per target."""
+    headline = summary.classes[summary.classes["step"] == book.HEADLINE]
+    return {
+        "list_version": ",".join(v for v in headline["list_version"].unique() if v),
+        "rates": {str(r.target_class): None if pd.isna(r.rate) else r.rate for r in headline.itertuples()},
+        "numerators": {str(r.target_class): r.numerator for r in headline.itertuples()},
+        "denominators": {str(r.target_class): r.denominator for r in headline.itertuples()},
+        "basis": summary.basis,
+        "secret": secret,
+        "covered": {str(k): bool(v) for k, v in table["covered"].items()},
+    }
+
+
+def seeing(city: City, lon: float, lat: float, *, secret: bool = False) -> pd.DataFrame:
+    """Cameras that see a place (可见该处的监控点), nearest first.
+
+    Returns
+    -------
+    DataFrame
+        Index `camera_id`: name, state, unit, `distance_m`, `px_m` (pixel density there; NaN where the
+        resolution is unknown). Nobody sees it: no rows.
+    """
+    x, y = city.to_metres(lon, lat)
+    seen = watch_of(city, secret=secret)
+    rows = seen.fields.tree.query(shapely.Point(float(x), float(y)), predicate="intersects")
+    eyes = seen.fields.xy[rows]
+    distance = np.hypot(eyes[:, 0] - float(x), eyes[:, 1] - float(y))
+    optics = seen.fields.optics.iloc[rows]
+    slant = np.hypot(distance, np.nan_to_num(optics["eye_m"].to_numpy()))
+    table = cameras_of(city, secret=secret).iloc[rows][["name", "state", "unit"]].copy()
+    table["distance_m"] = distance
+    table["px_m"] = pixels_per_m(slant, resolution_px=optics["resolution_px"], fov_deg=optics["fov_deg"])
+    return table.sort_values("distance_m", kind="stable")
+
+
+def _lowest(grids: pd.DataFrame) -> NDArray[np.bool_]:
+    """Grids that tile the city: of the ordinary kinds, without an ordinary grid below them."""
+    ordinary = ~grids["kind"].isin(["dedicated", "micro"]).to_numpy(dtype=bool)
+    parents = set(grids.loc[ordinary, "parent_id"].dropna())
+    return ordinary & ~grids.index.isin(parents)
+
+
+def _tiles_only(city: City, cut: Any) -> Any:  # noqa: ANN401 - Cells
+    """Cells of the lowest grids: no ground counted twice."""
+    grids = city.grids
+    tile = _lowest(grids)[grids.index.get_indexer(cut.zones)]
+    return cut.pairs(tile[cut.zone[cut.cell]])
+
+
+def _group(cameras: gpd.GeoDataFrame, by: str) -> pd.Series:
+    if by == "camera":
+        return devices(cameras)
+    if by == "pole":
+        return poles(cameras)
+    if by not in GROUPS:
+        raise UnknownNameError("group of cameras", by, GROUPS)
+    return cameras["switch_id" if by == "switch" else "unit"]
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    plain = table.astype(object).where(table.notna(), None)
+    return [
+        {str(k): v.item() if hasattr(v, "item") else v for k, v in row.items()}
+        for row in plain.to_dict("records")
+    ]
+
+
+__all__ = [
+    "GROUPS",
+    "STEPS",
+    "WATCHED",
+    "Summary",
+    "cameras_of",
+    "grid_ground",
+    "grid_of",
+    "ledger_of",
+    "ledger_record",
+    "losses_of",
+    "road_lengths",
+    "scene_of",
+    "seeing",
+    "summary_of",
+    "survey_of",
+    "useless_of",
+    "watch_of",
+]

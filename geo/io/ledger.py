@@ -1,0 +1,84 @@
+"""The target ledger as files (台账导出): an Excel workbook for people, a GeoPackage for maps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import pandas as pd
+import pyogrio
+
+from geo.errors import BadInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+LEDGER_ZH: Mapping[str, str] = {
+    "target_id": "目标编号", "name": "名称", "target_class": "目标类别", "kind": "目标类型", "grid_id": "网格编码",
+    "required_level": "要求图像等级", "px_m": "要求像素密度（px/m）", "list_version": "清单版本",
+    "covered": "已覆盖", "effective": "有效覆盖（在线）", "times": "覆盖设备数", "cameras": "覆盖监控点编码",
+    "nominal": "登记半径内", "geometric": "几何可视", "quality": "达到等级", "available": "在线",
+    "night": "夜间", "twice": "双重覆盖", "moved": "按墙外判定", "action": "处置建议",
+}  # fmt: skip
+RATE_ZH: Mapping[str, str] = {
+    "target_class": "目标类别", "step": "口径", "zh": "口径说明", "numerator": "分子", "denominator": "分母",
+    "rate": "比率", "goal": "目标值", "list_version": "清单版本", "unit": "单位", "unknown": "未知", "name": "指标",
+}  # fmt: skip
+SPOT_ZH: Mapping[str, str] = {
+    "rank": "序号", "kind": "类型", "name": "名称", "text": "说明", "grid_id": "网格编码", "measure": "未覆盖量",
+    "unit": "单位", "incidents": "周边警情", "weight": "等级权重", "score": "得分", "near": "参照路口",
+}  # fmt: skip
+
+
+def write(path: Path, tables: Mapping[str, pd.DataFrame], notes: Mapping[str, Any]) -> None:
+    """Write tables to an Excel workbook or a GeoPackage, by the ending of the name (写出台账).
+
+    Parameters
+    ----------
+    path
+        ``.xlsx`` or ``.gpkg``; an existing file is replaced.
+    tables
+        Sheet or layer name -> table; geometry goes to the GeoPackage only, tables without one too.
+    notes
+        What the figures rest on: a sheet of its own, or a table without geometry.
+
+    Raises
+    ------
+    BadInputError
+        For another ending.
+    """
+    about = pd.DataFrame(_flat(notes), columns=["项目", "值"])
+    if path.suffix.lower() == ".xlsx":
+        with pd.ExcelWriter(path, engine="openpyxl") as book:
+            for name, table in {**tables, "口径说明": about}.items():
+                plain = pd.DataFrame(table.drop(columns="geometry", errors="ignore"))
+                plain.apply(_words).to_excel(book, sheet_name=name[:31], index=False)
+                book.sheets[name[:31]].freeze_panes = "A2"
+        return
+    if path.suffix.lower() != ".gpkg":
+        raise BadInputError(f"{path.name}: allowed endings: .xlsx, .gpkg")
+    path.unlink(missing_ok=True)
+    for name, table in {**tables, "口径说明": about}.items():
+        pyogrio.write_dataframe(table, path, layer=name, driver="GPKG")
+
+
+def chinese(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return the named columns under their Chinese headings, in the order of `names`; absent ones are left out."""
+    frame = table.reset_index() if table.index.name in names else table
+    kept = [c for c in names if c in frame.columns]
+    extra = ["geometry"] if isinstance(frame, gpd.GeoDataFrame) else []
+    return frame[[*kept, *extra]].rename(columns=dict(names))
+
+
+def _words(column: pd.Series) -> pd.Series:
+    return column.map({True: "是", False: "否"}) if column.dtype == bool else column
+
+
+def _flat(notes: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, value in notes.items():
+        rows += (
+            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", str(value))]
+        )
+    return rows
