@@ -89,6 +89,8 @@ class Candidate:
     source: str = ""
     geometry: shapely.LineString | None = None
     features: tuple[float, ...] = ()
+    also: list[tuple[str, float]] = field(default_factory=list)
+    chain: list[dict[str, object]] = field(default_factory=list)
 
 
 @dataclass(slots=True)

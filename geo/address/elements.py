@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from geo.address.normalize import fold_text
+from geo.address.normalize import fold, fold_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,36 +117,53 @@ _NUMBER_START = re.compile(r"\|?\d{1,6}(?:[-之附]\d{1,4})*(?:号(?!楼)|$)")
 
 @lru_cache(maxsize=65_536)
 def split_text(text: str) -> tuple[str, ...]:
-    """Elements of one standard address text, in the order of `COLUMNS`; "" for what it lacks."""
-    folded = fold_text(text)
+    """Elements of one standard address text as it writes them, in the order of `COLUMNS`; "" for what it lacks."""
+    given = fold(text)
+    spans = _spans(given.text)
+    ends = (*given.source, len(text))
+    return tuple(text[ends[a] : ends[b]].strip(" ,，;；") if b > a else "" for a, b in spans)
+
+
+_Span = tuple[int, int]
+
+
+def _spans(folded: str) -> tuple[_Span, ...]:
+    """(start, end) of every element in folded text."""
+    none = (0, 0)
     admin = _ADMIN.match(folded)
-    district, town, village = (
-        (admin[g] or "" for g in ("district", "town", "village")) if admin else ("",) * 3
-    )
-    rest = folded[admin.end() :] if admin else folded
-    if not rest or rest[0] in "号栋-":  # the admin part took what it should not have
-        rest, district, town, village = folded, "", "", ""
-    number = building = unit = room = compound = road = lane = ""
-    plate = next((m for m in _NUMBER_START.finditer(rest) if m.start() > 0), None)
-    tail = rest
+    start = admin.end() if admin else 0
+    areas = [admin.span(g) if admin and admin[g] else none for g in ("district", "town", "village")]
+    if start >= len(folded) or folded[start] in "号栋-":  # the admin part took what it should not have
+        start, areas = 0, [none, none, none]
+    road = lane = number = none
+    tail = start
+    plate = next((m for m in _NUMBER_START.finditer(folded, start) if m.start() > start), None)
     if plate is not None:
-        before, number, tail = rest[: plate.start()].rstrip("|"), plate[0].strip("|"), rest[plate.end() :]
-        more = re.match(r"(?:[-之附]\d{1,4}号?|[甲乙丙丁](?![一-鿿]))+", tail)
-        if more:
-            number, tail = number + more[0], tail[more.end() :]
-        street = _STREET.match(before)
-        road, lane = (street["road"], street["lane"]) if street else _lane_start(before)
-    end = _TAIL.match(tail)
+        more = _NUMBER_MORE.match(folded, plate.end())
+        tail = more.end() if more else plate.end()
+        number = plate.start() + (folded[plate.start()] == "|"), tail
+        road, lane = _street(folded, start, plate.start())
+    end = _TAIL.match(folded[tail:])
+    rest = [none] * 4
     if end is not None:
-        compound = end["head"].strip("|")
-        building, unit, room = (end[g] or "" for g in ("building", "unit", "room"))
-    return district, town, village, road, lane, number, compound, building, unit, room
+        rest = [(tail + a, tail + b) for a, b in (end.span(g) for g in ("head", "building", "unit", "room"))]
+    return (*areas, road, lane, number, *rest)
 
 
-def _lane_start(before: str) -> tuple[str, str]:
-    """Split a street without 路 or 街 from its numbered lane (乐群新庄12巷)."""
-    match = re.match(r"^(?P<road>.*?[^\d|])\|?(?P<lane>\d+(?:-\d+)?[^\d]{0,4}(?:巷|弄).*)$", before)
-    return (match["road"], match["lane"]) if match else (before, "")
+_NUMBER_MORE = re.compile(r"(?:[-之附]\d{1,4}号?|[甲乙丙丁](?![一-鿿]))+")
+
+
+def _street(folded: str, start: int, stop: int) -> tuple[_Span, _Span]:
+    """Spans of the street and of the lanes between the areas and the number."""
+    before = folded[start:stop]
+    match = _STREET.match(before) or _LANED.match(before)
+    if match is None:
+        return (start, stop), (0, 0)
+    split = start + match.end("road")
+    return (start, split), (split, stop)
+
+
+_LANED = re.compile(r"^(?P<road>.*?[^\d|])(?P<lane>\|?\d+(?:-\d+)?[^\d]{0,4}(?:巷|弄).*)$")
 
 
 def elements(addresses: pd.DataFrame) -> pd.DataFrame:

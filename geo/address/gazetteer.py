@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 
 FORMAT = 3  # raise it when the arrays change: older artefacts are then rebuilt
 
-AREA, STREET, LANE, COMPOUND, POI, ROAD_LINE, ALIAS = range(7)
+AREA, STREET, LANE, COMPOUND, POI, ROAD_LINE = range(6)
 Codes = TypeVar("Codes", int, "NDArray[np.int64]")
 NEEDS_NUMBER = 1  # posting flag: the name is a short form that counts only before a number
 NONE = -1
 
 DISTRICT, TOWN, VILLAGE = 13, 20, 30
+DEVICES = ("smoke_alarm", "lpg_cylinder", "ebike_charger")  # facilities that are a thing, not a place
 
 
 @dataclass(frozen=True)
@@ -162,8 +163,6 @@ def compile_gazetteer(
     roads: gpd.GeoDataFrame | None = None,
     facilities: gpd.GeoDataFrame | None = None,
     grids: gpd.GeoDataFrame | None = None,
-    aliases: pd.DataFrame | None = None,
-    as_of: pd.Timestamp | None = None,
     version: str = "",
 ) -> Gazetteer:
     """Compile the tables of a city into a gazetteer (编译地名地址库).
@@ -172,11 +171,9 @@ def compile_gazetteer(
     ----------
     addresses
         Table `addresses`: points in metres; `standard` or element columns.
-    roads, facilities, grids, aliases
-        Tables of the same city; each may be missing. Only grids of level 1 and 2 give names. An alias counts
-        if it is accepted and valid on `as_of`.
-    as_of
-        Day whose aliases count; None: all accepted ones that have not been withdrawn.
+    roads, facilities, grids
+        Tables of the same city; each may be missing. Only grids of level 1 and 2 give names, and only
+        facilities that are a place (not a smoke alarm or a gas cylinder in one).
     version
         Name of this compilation; empty: made from the content.
 
@@ -194,7 +191,6 @@ def compile_gazetteer(
     _pois(build, facilities)
     build.arrays |= compile_lines(build.arrays, roads, build.name, ROAD_LINE)
     _street_roads(build)
-    _aliases(build, aliases, as_of)
     return _finish(build, version)
 
 
@@ -359,11 +355,11 @@ def _streets(build: _Builder, rows: _Rows) -> None:
     for i, row in enumerate(first):
         folded = fold_text(texts[road[used[row]]])
         build.name(folded, STREET, i)
-        for short, penalty in _short_roads(folded):
+        for short, penalty in short_roads(folded):
             build.name(short, STREET, i, penalty, NEEDS_NUMBER)
 
 
-def _short_roads(folded: str) -> list[tuple[str, float]]:
+def short_roads(folded: str) -> list[tuple[str, float]]:
     """Short forms of a road: without 路, and 中山一段 for 中山路一段."""
     stem = _ROAD_END.sub("", folded)
     shorts = [(stem, 0.6)] if stem != folded and len(stem) >= 2 else []
@@ -568,6 +564,7 @@ def _pois(build: _Builder, facilities: gpd.GeoDataFrame | None) -> None:
     else:
         points = facilities.geometry.to_numpy()
         good = np.isfinite(shapely.get_x(points)) & facilities["name"].notna().to_numpy(bool)
+        good &= ~facilities["kind"].isin(DEVICES).to_numpy(bool)
         table = facilities.loc[good]
     names = [] if table is None else [str(n) for n in table["name"]]
     points = np.array([]) if table is None else table.geometry.to_numpy()
@@ -599,42 +596,8 @@ def _street_roads(build: _Builder) -> None:
     streets = Strings(build.arrays["street_text_blob"], build.arrays["street_text_ptr"]).tolist()
     build.arrays["street_road"] = np.array([at.get(fold_text(s), NONE) for s in streets], np.int32)
     for folded, i in at.items():
-        for short, penalty in _short_roads(folded):
+        for short, penalty in short_roads(folded):
             build.name(short, ROAD_LINE, i, penalty, NEEDS_NUMBER)
-
-
-def _aliases(build: _Builder, aliases: pd.DataFrame | None, as_of: pd.Timestamp | None) -> None:
-    """Alias names point at what their standard name points at; only accepted ones valid on the day."""
-    if aliases is None or not len(aliases):
-        return
-    live = valid_aliases(aliases, as_of)
-    by_name: dict[int, list[tuple[int, int, float, int]]] = {}
-    for name, kind, at, penalty, flag in build.rows:
-        by_name.setdefault(name, []).append((kind, at, penalty, flag))
-    whole: list[str] = []
-    for alias, standard in zip(live["text"], live["standard"], strict=True):
-        folded, target = fold_text(str(alias)), fold_text(str(standard))
-        known = build.names.get(target)
-        if known is not None:
-            for kind, entity, penalty, flag in by_name.get(known, ()):
-                build.name(folded, kind, entity, max(penalty, 0.05), flag)
-        else:  # a whole address: read it when the alias is met
-            build.name(folded, ALIAS, len(whole))
-            whole.append(target)
-    build.text("alias_text", whole)
-
-
-def valid_aliases(aliases: pd.DataFrame, as_of: pd.Timestamp | None) -> pd.DataFrame:
-    """Aliases that count on a day (当日有效别名): accepted (or without a state), begun and not ended."""
-    state = aliases["state"] if "state" in aliases.columns else pd.Series("accepted", index=aliases.index)
-    live = (state.isna() | (state == "accepted")).to_numpy(bool)
-    if as_of is not None:
-        for column, early in (("valid_from", True), ("valid_to", False)):
-            if column in aliases.columns:
-                day = pd.to_datetime(aliases[column])
-                fits = (day <= as_of) if early else (day > as_of)
-                live &= (day.isna() | fits).to_numpy(bool)
-    return aliases.loc[live]
 
 
 def _finish(build: _Builder, version: str) -> Gazetteer:
@@ -648,8 +611,11 @@ def _finish(build: _Builder, version: str) -> Gazetteer:
     kinds = np.zeros(len(names), np.int64)
     np.bitwise_or.at(kinds, table[:, 0], np.left_shift(1, table[:, 1]))
     near = np.array([sum("一" <= c <= "鿿" for c in n) >= 2 or len(n) >= 3 for n in names], bool)
-    if "alias_text_ptr" not in build.arrays:
-        build.text("alias_text", [])
+    full = np.zeros(len(names), bool)
+    full[table[penalty <= 0, 0]] = True
+    near &= full | np.array(
+        [len(n) >= 3 for n in names], bool
+    )  # a short form of two characters: only as it is
     build.arrays |= {
         "posting_ptr": np.searchsorted(table[:, 0], np.arange(len(names) + 1)).astype(np.int64),
         "posting_kind": table[:, 1].astype(np.uint8),

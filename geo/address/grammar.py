@@ -16,10 +16,12 @@ LANE_NUMBER = re.compile(r"\|?(\d{1,5})(?:-\d+)?[^\d号]{0,3}?(?:巷|弄|胡同)
 _NUMBER = re.compile(
     r"\|?(?:的|第|门牌号?|NO|#)?(?P<n>\d{1,6})(?!\d)"
     r"(?P<sub>(?:[-之附]\d{1,4})*)"
-    r"(?P<mark>号院|号(?!楼|线)|院)?"
+    r"(?P<mark>号院|号(?!线|楼(?![下上顶前后道梯旁底]))|院)?"
     r"(?P<more>(?:[-之附]\d{1,4}号?|[甲乙丙丁戊己庚辛A-H](?![A-Z座栋幢\d])号?)*)"
 )
-_NO_HOUSE = re.compile(r"号楼|号线|栋|幢|座|#|单元|米|层|楼|点|分|岁|元|人|个|年|月|日|路|街|公里|巷|弄")
+_NO_HOUSE = re.compile(
+    r"号楼(?![下上顶前后道梯旁底])|号线|栋|幢|座|#|单元|米|层|楼(?![下上顶前后道梯旁底])|点|分|岁|元|人|个|年|月|日|路|街|公里|巷|弄"
+)
 _BUILDING = re.compile(
     r"[|的,]?(?P<b>[A-Z]?\d{1,4}[A-Z]?|[A-Z])(?:号楼|号院|栋|幢|座|#楼|#|楼(?!\d*米)|号(?!线)|-|(?=\d*\|?\d{1,2}单元))"
     r"|[|的]?(?P<dash>\d{1,3})(?=-\d{1,2}-\d{3,4})-"
@@ -94,7 +96,7 @@ def house(text: str, at: int) -> House | None:
     subs = tuple(int(p) for p in re.findall(r"\d+", match["sub"]))
     end = match.end()
     marked = match["mark"] is not None
-    if not more and not marked and text[end : end + 1] == "号" and text[end : end + 2] != "号楼":
+    if not more and not marked and text[end : end + 1] == "号" and not _NO_HOUSE.match(text, end):
         end, marked = end + 1, True
     return House(int(match["n"]), el.sub_code(match["sub"] + more), marked, match.start("n"), end, subs)
 

@@ -96,6 +96,7 @@ def sound_classes() -> NDArray[np.uint16]:
     from pypinyin import Style, pinyin  # noqa: PLC0415 - a build-time dictionary, slow to load
 
     classes = np.arange(65536, dtype=np.uint16)
+    classes[SYLLABLE:0xF900] = 1  # characters of private use have no sound
     seen: dict[str, int] = {}
     chars = [chr(c) for c in range(0x4E00, 0x9FA6)]
     sounds = pinyin(chars, style=Style.NORMAL, heteronym=False, errors=lambda x: [[c] for c in x])
@@ -127,8 +128,7 @@ def _windows(length: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[n
     for start in range(length - 1):
         for end in range(start + 2, min(length, start + LONGEST) + 1):
             rows.append((start, end, WHOLE))
-            if end - start >= 3:
-                rows.extend((start, end, out) for out in range(end - start))
+            rows.extend((start, end, out) for out in range(end - start))
     table = np.array(rows, np.int64).reshape(-1, 3)
     return table[:, 0].copy(), table[:, 1].copy(), table[:, 2].astype(np.int16)
 
@@ -198,7 +198,7 @@ class NameIndex:
     def _lengths(self) -> NDArray[np.uint8]:
         return self.arrays["name_length"]
 
-    def near(self, text: str, *, limit: float = 2.1) -> Near:
+    def near(self, text: str, *, limit: float = 2.05) -> Near:
         """Names that nearly occur in `text` (first 64 characters), at a cost of at most `limit`."""
         text = text[:64]
         codes = _codes(text)
@@ -227,9 +227,9 @@ class NameIndex:
         whole = (pairs.out == WHOLE) & (pairs.name_out == WHOLE)
         shift = np.abs(pairs.out - pairs.name_out)
         substitute = same & both_out & (shift == 0)
-        swapped = same & both_out & (shift == 1)
+        swapped = same & both_out & (shift == 1) & (width >= 3)
         missing = (pairs.out == WHOLE) & (length == width + 1) & (width >= 3)
-        extra = (pairs.name_out == WHOLE) & (width == length + 1) & (length >= 3)
+        extra = (pairs.name_out == WHOLE) & (width == length + 1)
         good = (whole & same) | substitute | swapped | missing | extra
         pairs = pairs.take(good)
         kind = np.select([g[good] for g in (substitute, swapped, missing, extra)], [3, 6, 4, 5], 1)
@@ -280,7 +280,7 @@ class NameIndex:
             ],
             1.3,
         )
-        size = np.where(length <= 3, 0.25, np.where(length >= 5, -0.2, 0.0)) * (kind != 1)
+        size = np.select([length <= 2, length == 3, length >= 5], [0.5, 0.25, -0.2], 0.0) * (kind != 1)
         cost = one_off + size + 0.15 * differ + 0.3 * digits
         cost[(kind == 1) & (length <= 2)] += 0.4
         cost[sounds_differ | gone_astray | ((kind == 1) & (differ == 0))] = np.inf
@@ -361,7 +361,7 @@ def _near_table(
         if not len(rows):
             continue
         matrix = sounds[chars["name_char_ptr"][rows][:, None] + np.arange(size)]
-        for out in [WHOLE, *(range(size) if size >= 3 else ())]:
+        for out in [WHOLE, *range(size)]:
             kept = np.delete(matrix, out, axis=1) if out != WHOLE else matrix
             powers = _POWERS[: kept.shape[1]][::-1]
             keys.append((kept * powers).sum(axis=1, dtype=np.uint64))

@@ -57,7 +57,7 @@ def _plain(char: str) -> str:
     kind = unicodedata.category(char)
     if kind in ("Cf", "Mn", "Me", "Cs"):
         return ""
-    if kind[0] in "CZSP" and char not in "#-+":
+    if kind != "Co" and kind[0] in "CZSP" and char not in "#-+":
         wide = unicodedata.normalize("NFKC", char)
         if wide != char and len(wide) <= 4:
             return "".join(_plain(c) if c != char else " " for c in wide)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from geo.address import elements as el
 from geo.address import gazetteer as gz
 from geo.address import grammar
+from geo.address.aliases import NO_ALIASES, Aliases
 from geo.address.answer import Answer, Candidate
 from geo.address.confidence import DEFAULT, Calibration, features
-from geo.address.normalize import Folded, fold
+from geo.address.normalize import fold
 from geo.address.places import crossings_and_segments, offset_places
 from geo.address.search import ENOUGH, EXACT, SUB, Found, Hit, Mention, Search, manner
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from geo.address.gazetteer import Gazetteer
+    from geo.address.normalize import Folded
 
 SAME_PLACE_M = 15.0
 WINDOW = 64  # characters around the first number that are searched for near names
@@ -43,10 +45,17 @@ class Hint:
 class Resolver:
     """Answers texts from one gazetteer with one calibration; safe to share between threads."""
 
-    def __init__(self, gazetteer: Gazetteer, calibration: Calibration = DEFAULT, *,
-                 hidden: frozenset[int] = frozenset()) -> None:  # fmt: skip
+    def __init__(
+        self,
+        gazetteer: Gazetteer,
+        calibration: Calibration = DEFAULT,
+        *,
+        aliases: Aliases = NO_ALIASES,
+        hidden: frozenset[int] = frozenset(),
+    ) -> None:
         self.gazetteer = gazetteer
         self.calibration = calibration
+        self.aliases = aliases
         self.search = Search(gazetteer, hidden=hidden)
 
     def resolve(self, text: str, *, hint: Hint = Hint(), limit: int = 5) -> Answer:
@@ -67,13 +76,17 @@ class Resolver:
             Candidates best first with faults, precision, radius and confidence. Nothing recognised: status
             "none" and no candidates. More than one address in the text: `others`, one answer each.
         """
-        folded = self._unalias(fold(text))
+        given = fold(text)
+        folded, renamed = self.aliases.rewrite(given, self.search.exact(given.text))
         if not folded.text.strip("|"):
             return Answer("none", [], folded.text)
         found, mentions, hits = self._found(folded.text, hint)
         if not found:
             return Answer("none", [], folded.text)
-        return self._answer(folded, found, mentions, hits, limit)
+        answer = self._answer(folded, found, mentions, hits, limit)
+        if renamed:
+            answer.candidates[0].faults.insert(0, ("NAME.alias", renamed))
+        return answer
 
     def best(self, text: str) -> Candidate | None:
         """First candidate of `resolve`, or None."""
@@ -81,27 +94,6 @@ class Resolver:
         return answer.candidates[0] if answer.candidates else None
 
     # ------------------------------------------------------------------ steps
-    def _unalias(self, folded: Folded) -> Folded:
-        """Replace an alias of a whole address by the address; once, the longest."""
-        g = self.gazetteer
-        best: Hit | None = None
-        for hit in self.search.exact(folded.text):
-            is_alias = int(g.name_kinds[hit.name]) & (1 << gz.ALIAS)
-            if is_alias and (best is None or hit.end - hit.start > best.end - best.start):
-                best = hit
-        if best is None:
-            return folded
-        at = next(at for kind, at, _, _ in self.search.postings(best.name) if kind == gz.ALIAS)
-        target = g.strings("alias_text")[at]
-        source = (
-            *folded.source[: best.start],
-            *[folded.source[best.start]] * len(target),
-            *folded.source[best.end :],
-        )
-        return Folded(
-            folded.text[: best.start] + target + folded.text[best.end :], source, frozenset(), folded.cut
-        )
-
     def _found(self, text: str, hint: Hint) -> tuple[list[Found], list[Mention], list[Hit]]:
         hits = self.search.exact(text)
         mentions = self.search.mentions(hits) + self._hinted(hint)
@@ -113,7 +105,7 @@ class Resolver:
             near = [
                 Hit(h.start + start, h.end + start, h.name, h.cost, h.how) for h in self.search.near(part)
             ]
-            near = self._sober(text, hits, near)
+            near = self._sober(text, hits, near, mentions)
             if near:
                 hits = hits + near
                 mentions = self.search.mentions(hits) + self._hinted(hint)
@@ -150,25 +142,37 @@ class Resolver:
         digit = next((i for i, c in enumerate(text) if c.isdigit()), 0)
         return max(0, digit - WINDOW // 2) if len(text) > WINDOW else 0
 
-    def _sober(self, text: str, exact: Sequence[Hit], near: list[Hit]) -> list[Hit]:
-        """A near name where an exact one with a number stands costs more (trap: 真名加未知号 against 错名加已知号)."""
+    def _sober(
+        self, text: str, exact: Sequence[Hit], near: list[Hit], mentions: Sequence[Mention]
+    ) -> list[Hit]:
+        """Near names at what they really cost.
+
+        Where an exact name with a number stands, a near one costs more (a wrong name that owns the number must
+        not beat a right name that lacks it); a near name of two characters counts only right before a number.
+        """
+        streets = (1 << gz.STREET) | (1 << gz.LANE) | (1 << gz.COMPOUND)
+        kinds = self.gazetteer.name_kinds
         firm = [
             (h.start, h.end)
             for h in exact
-            if int(self.gazetteer.name_kinds[h.name])
-            & ((1 << gz.STREET) | (1 << gz.LANE) | (1 << gz.COMPOUND))
+            if int(kinds[h.name]) & streets
+            and self.search.full_name(h.name)
+            and not self.search.left_over(text, h.start, mentions)
             and grammar.house(text, self._after_lane(text, h.end)) is not None
         ]
-        areas = [(h.start, h.end) for h in exact if int(self.gazetteer.name_kinds[h.name]) & (1 << gz.AREA)]
+        areas = [(m.start, m.end) for m in mentions if m.weight >= 0.8]
         out = []
         for h in near:
-            extra = 0.0
-            if any(h.start < e and b < h.end and e - b >= h.end - h.start - 1 for b, e in firm):
-                extra = 1.3
             if any(b <= h.start < e and h.end - e <= 1 for b, e in areas):
                 continue  # made of a district's own characters
-            if any(b < h.end and h.start < e for b, e in areas):
-                extra += 0.4
+            short = self.gazetteer.names.arrays["name_length"][h.name] <= 2 and h.cost > 0.8
+            if short and (
+                not text[h.end : h.end + 1].isdigit() or self.search.left_over(text, h.start, mentions)
+            ):
+                continue
+            extra = 0.4 if any(b < h.end and h.start < e for b, e in areas) else 0.0
+            if any(h.start < e and b < h.end and e - b >= h.end - h.start - 1 for b, e in firm):
+                extra = 1.3
             out.append(Hit(h.start, h.end, h.name, h.cost + extra, h.how))
         out.sort(key=lambda h: h.cost)
         return out[:80]
@@ -204,7 +208,7 @@ class Resolver:
             candidate.faults.append(("DISTRICT.missing", ""))
 
     def _spans(self, hits: Sequence[Hit], best: Found) -> list[tuple[int, int, str, int]]:
-        level = {gz.STREET: 41, gz.LANE: 41, gz.ROAD_LINE: 41, gz.COMPOUND: 42, gz.POI: 50, gz.ALIAS: 50}
+        level = {gz.STREET: 41, gz.LANE: 41, gz.ROAD_LINE: 41, gz.COMPOUND: 42, gz.POI: 50}
         g = self.gazetteer
         out = []
         for hit in [
@@ -228,7 +232,7 @@ class Resolver:
         )
         grid = g.grid_text[f.grid] if f.grid >= 0 else ""
         return Candidate(self.standard(f), f.x, f.y, f.precision, f.radius_m, f.score, span, faults, 0.0, row, grid,
-                         _SOURCE.get(f.kind, ""))  # fmt: skip
+                         _SOURCE.get(f.kind, ""), f.line)  # fmt: skip
 
     def _name_faults(self, f: Found, folded: Folded) -> list[tuple[str, str]]:
         word = "ROAD" if f.kind in (gz.STREET, gz.LANE, gz.ROAD_LINE) else "NAME"
@@ -245,7 +249,7 @@ class Resolver:
     def standard(self, f: Found) -> str:
         """Standard text of a place: areas, street, lane, number, compound, building."""
         g = self.gazetteer
-        chain = sorted(self.search._chain(f.area), key=lambda a: int(g.area_level[a])) if f.area >= 0 else []  # noqa: SLF001
+        chain = sorted(self.search.chain(f.area), key=lambda a: int(g.area_level[a])) if f.area >= 0 else []
         lead = "".join(g.area_text[a] for a in chain)
         if f.place:
             return lead + f.place

@@ -21,7 +21,7 @@ from geo.address import geometry, grammar
 from geo.address.names import HOW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -98,9 +98,10 @@ class Search:
     def __init__(self, gazetteer: Gazetteer, *, hidden: frozenset[int] = frozenset()) -> None:
         self.gazetteer = gazetteer
         self.hidden = hidden  # names that are looked away from: makes out-of-table roads for calibration
-        self._chain = lru_cache(maxsize=4096)(self._ancestors)
+        self.without = -1  # plate that is looked away from: makes out-of-table numbers
+        self.chain = lru_cache(maxsize=4096)(self._ancestors)
+        self.postings = lru_cache(maxsize=16_384)(self._postings)
         self._path_key = gazetteer.path_key
-        self._roads = np.flatnonzero(gazetteer.name_kinds & (1 << gz.ROAD_LINE))
 
     # ------------------------------------------------------------------ names
     def exact(self, text: str) -> list[Hit]:
@@ -115,17 +116,12 @@ class Search:
                    found.how.tolist(), strict=True)  # fmt: skip
         return [Hit(b, e, n, c, h) for b, e, n, c, h in rows if n not in self.hidden]
 
-    def postings(self, name: int) -> Iterable[tuple[int, int, float, int]]:
+    def _postings(self, name: int) -> list[tuple[int, int, float, int]]:
         """(kind, entity, penalty, flag) of everything a name may mean."""
         g = self.gazetteer
         a, b = int(g.posting_ptr[name]), int(g.posting_ptr[name + 1])
-        return zip(
-            g.posting_kind[a:b].tolist(),
-            g.posting_at[a:b].tolist(),
-            g.posting_penalty[a:b].tolist(),
-            g.posting_flag[a:b].tolist(),
-            strict=True,
-        )
+        columns = (g.posting_kind, g.posting_at, g.posting_penalty, g.posting_flag)
+        return list(zip(*(c[a:b].tolist() for c in columns), strict=True))
 
     # ------------------------------------------------------------------ areas
     def _ancestors(self, area: int) -> frozenset[int]:
@@ -157,7 +153,7 @@ class Search:
     def _agree(self, area: int, start: int, end: int, mentions: Sequence[Mention], faults: list[tuple[str, str]]
                ) -> tuple[float, float]:  # fmt: skip
         """Evidence of the areas named outside a span: (agreement, conflict)."""
-        chain = self._chain(area)
+        chain = self.chain(area)
         levels = {int(self.gazetteer.area_level[a]): a for a in chain}
         agreed = conflict = 0.0
         for m in mentions:
@@ -177,7 +173,8 @@ class Search:
         return agreed, conflict
 
     # ------------------------------------------------------------------ numbers
-    def _path(self, street: int, lane: str) -> int:
+    def path_of(self, street: int, lane: str) -> int:
+        """Path of a street's lane ("" the street itself), or -1."""
         key = np.uint64(gz.path_key(street, lane))
         at = int(np.searchsorted(self._path_key, key))
         return at if at < len(self._path_key) and self._path_key[at] == key else -1
@@ -193,11 +190,11 @@ class Search:
         window = window[: stop if stop >= 0 else None]
         ends = [m.end() for m in grammar.LANE_END.finditer(window)]
         for end in reversed(ends):
-            path = self._path(street, window[:end].lstrip("|"))
+            path = self.path_of(street, window[:end].lstrip("|"))
             if path >= 0:
                 return path, at + end, False
         missing = grammar.LANE_NUMBER.match(window)
-        return self._path(street, ""), at, missing is not None
+        return self.path_of(street, ""), at, missing is not None
 
     def on_path(
         self, path: int, house: grammar.House, line: shapely.LineString | None
@@ -205,6 +202,8 @@ class Search:
         """(evidence, placed, plate, manner) of a house number on a path."""
         g = self.gazetteer
         a, b = int(g.path_start[path]), int(g.path_end[path])
+        if a <= self.without < b:
+            return self._on_rest(a, b, house, line)
         numbers = g.plate_num[a:b]
         low, high = np.searchsorted(numbers, [house.number, house.number + 1])
         if low < high:
@@ -225,6 +224,26 @@ class Search:
             return 0.3 + 1.4 * placed_far.quality, placed_far, a + at, INTERPOLATED
         return 1.6 * placed_far.quality - 0.1, placed_far, a + at, EXTRAPOLATED
 
+    def _on_rest(
+        self, a: int, b: int, house: grammar.House, line: shapely.LineString | None
+    ) -> tuple[float, geometry.Placed | None, int, int]:
+        """`on_path` as if one plate were not there."""
+        g, rows = self.gazetteer, np.delete(np.arange(a, b), self.without - a)
+        at = np.flatnonzero(g.plate_num[rows] == house.number)
+        if len(at):
+            same = rows[at]
+            placed = geometry.subs_between(g.plate_sub[same], g.plate_x[same], g.plate_y[same], house.sub)
+            return (2.2 if house.sub else 2.4), placed, int(same[placed.low]), SUB
+        far = geometry.between(g.plate_num[rows], g.plate_x[rows], g.plate_y[rows], house.number, line=line)
+        if far is None:
+            return -0.8, None, -1, NO_PLATES
+        inside = far.low != far.high
+        placed = replace(far, low=int(rows[far.low]) - a, high=int(rows[far.high]) - a)
+        nearer = self._nearer(a, placed)
+        if inside:
+            return 0.3 + 1.4 * far.quality, placed, a + nearer, INTERPOLATED
+        return 1.6 * far.quality - 0.1, placed, a + nearer, EXTRAPOLATED
+
     def _nearer(self, base: int, placed: geometry.Placed) -> int:
         g = self.gazetteer
         away = [
@@ -240,7 +259,7 @@ class Search:
         """Evidence for a street with the lane and number after its name."""
         g = self.gazetteer
         if lane:
-            path, end, absent = self._path(street, lane), hit.end, False
+            path, end, absent = self.path_of(street, lane), hit.end, False
             more, more_end, _ = self.path_after(text, street, hit.end)
             del more, more_end
         else:
@@ -272,7 +291,20 @@ class Search:
             self._number_fault(found, house, placed, path, manner)
         if plate >= 0:
             found.area, found.grid = int(g.plate_area[plate]), int(g.plate_grid[plate])
-        return [found, *self._behind(text, found)]
+        return [found, *self._twins(found, path), *self._behind(text, found)]
+
+    def _twins(self, found: Found, path: int) -> list[Found]:
+        """Plates of the very same address elsewhere: all are returned, none is picked."""
+        g, out = self.gazetteer, []
+        at, end = found.plate + 1, int(g.path_end[path])
+        while found.number == EXACT and at < end and len(out) < 4 and (
+            g.plate_num[at] == g.plate_num[found.plate] and g.plate_sub[at] == g.plate_sub[found.plate]
+        ):  # fmt: skip
+            twin = replace(found, x=float(g.plate_x[at]), y=float(g.plate_y[at]), plate=at, faults=[],
+                           area=int(g.plate_area[at]), grid=int(g.plate_grid[at]))  # fmt: skip
+            out.append(twin)
+            at += 1
+        return out
 
     def _best_reading(self, path: int, house: grammar.House, line: shapely.LineString | None) -> _Reading:
         """113-2-501 is 113附2 房501 or 113号2单元…: the reading the table knows wins."""
@@ -453,7 +485,7 @@ class Search:
         """Every entity of every hit with its evidence, best first."""
         out: list[Found] = []
         for hit in hits:
-            rows = list(self.postings(hit.name))
+            rows = self.postings(hit.name)
             if len(rows) > MANY:
                 rows = self._narrow(rows, mentions, near)
             for kind, at, penalty, flag in rows:
@@ -484,7 +516,7 @@ class Search:
         said = frozenset().union(*(m.areas for m in mentions)) if mentions else frozenset()
         area_of = {gz.STREET: g.street_area, gz.COMPOUND: g.compound_area, gz.POI: g.poi_area}
         if said:
-            inside = [r for r in rows if r[0] in area_of and self._chain(int(area_of[r[0]][r[1]])) & said]
+            inside = [r for r in rows if r[0] in area_of and self.chain(int(area_of[r[0]][r[1]])) & said]
             if inside:
                 return inside[: MANY * 4]
         if near is not None:
@@ -523,7 +555,7 @@ class Search:
         if near is not None:
             away = float(np.hypot(found.x - near[0], found.y - near[1]))
             found.score += 1.2 * float(np.exp(-away / 600.0))
-        found.unexplained = self.left_over(text, found, mentions)
+        found.unexplained = self.left_over(text, found.start, mentions)
         found.score -= 0.2 * min(found.unexplained, 3)
 
     def _beside_road(self, found: Found, roads: Sequence[tuple[int, int, int]]) -> float:
@@ -538,9 +570,14 @@ class Search:
                 best = max(best, 1.2 if away < 120 else 1.2 - (away - 120) / 300)
         return best
 
-    def left_over(self, text: str, found: Found, mentions: Sequence[Mention]) -> int:
-        """Characters right before the name that nothing explains (大|中路 for 中路)."""
-        at, count = found.start, 0
+    def full_name(self, name: int) -> bool:
+        """Whether a name is someone's full name, not only a short form."""
+        g = self.gazetteer
+        return bool(g.posting_penalty[int(g.posting_ptr[name])] <= 0)
+
+    def left_over(self, text: str, start: int, mentions: Sequence[Mention]) -> int:
+        """Characters right before a name that nothing explains (大|中路 for 中路)."""
+        at, count = start, 0
         while at > 0 and count < 3:
             if any(m.start < at <= m.end for m in mentions) or _SAID_BEFORE.search(text, 0, at):
                 break

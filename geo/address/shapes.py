@@ -60,3 +60,12 @@ def look_alike(given: NDArray[np.uint16], wanted: NDArray[np.uint16]) -> NDArray
     table = _pairs()
     at = np.minimum(np.searchsorted(table, code), len(table) - 1)
     return np.asarray(table[at] == code)
+
+
+@lru_cache(maxsize=4096)
+def alike_of(char: str) -> list[str]:
+    """Characters that look like this one, in code order; none for a character of no group."""
+    table = _pairs()
+    code = ord(char)
+    low, high = np.searchsorted(table, [code << 16, (code + 1) << 16])
+    return [chr(int(c) & 0xFFFF) for c in table[low:high]]
