@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from api import errors
 from api.observe import Observe
 from api.routers import (
+    addresses,
     coverage,
     grids,
     health,
@@ -26,6 +27,7 @@ from layers.tiles import TileCache
 
 ROUTERS = (
     health.router,
+    addresses.router,
     grids.router,
     coverage.router,
     indicators.router,

@@ -86,5 +86,5 @@ def valid(aliases: pd.DataFrame, as_of: pd.Timestamp | None) -> pd.DataFrame:
             if column in aliases.columns:
                 day = pd.to_datetime(aliases[column])
                 fits = (day <= as_of) if begins else (day > as_of)
-                live &= (day.isna() | fits).to_numpy(bool)
+                live = live & (day.isna() | fits).to_numpy(bool)
     return aliases.loc[live]

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geo.address.answer import Candidate, Status
-    from geo.address.gazetteer import Gazetteer
     from geo.address.search import Found
 
 NAMES = (
@@ -34,9 +33,11 @@ NAMES = (
 )  # fmt: skip
 UNIQUE_AT = 0.9
 NONE_AT = 0.08
+WEAKEST = 0.4  # score under which a candidate is no answer
+MISSPELT = ("homophone", "look_alike", "typo", "missing", "extra", "swapped")
 
 
-def features(found: Sequence[Found], gazetteer: Gazetteer) -> list[tuple[float, ...]]:
+def features(found: Sequence[Found]) -> list[tuple[float, ...]]:
     """Numbers that the confidence is made of, one tuple (in the order of `NAMES`) a candidate.
 
     The margin is to the best candidate that is another place: for the first the runner-up, for the others the
@@ -58,7 +59,6 @@ def features(found: Sequence[Found], gazetteer: Gazetteer) -> list[tuple[float, 
             f.quality, min(f.agreed, 2.0), f.conflict, f.unexplained / 3, min(f.radius_m, 500.0) / 100,
             float(f.kind == gz.COMPOUND), float(f.kind == gz.POI), float(f.kind == gz.ROAD_LINE), 1.0,
         ))  # fmt: skip
-    del gazetteer
     return out
 
 
@@ -84,18 +84,23 @@ class Calibration:
         return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, z))))
 
     def status(self, candidates: Sequence[Candidate]) -> Status:
-        """`unique` above the threshold; `ambiguous` for two near equals; `none` below the floor; else `low`."""
+        """Status of candidates, best first (状态).
+
+        `unique` above the threshold; `ambiguous` for two near equals; `none` where nothing is believable;
+        `low` for the rest, among them what is only a street, a village or a town.
+        """
         if not candidates:
             return "none"
         first = candidates[0]
         if first.confidence >= self.unique_at:
             return "unique"
-        if first.confidence < self.none_at and len(candidates) < 2:
+        misspelt = any(
+            code.startswith(("ROAD.", "NAME.")) and code[5:] in MISSPELT for code, _ in first.faults
+        )
+        if first.confidence < self.none_at and (misspelt or first.score < WEAKEST):
             return "none"
         rival = next((c for c in candidates[1:] if c.score > first.score - 0.6), None)
-        if rival is not None and first.score > 2.0:
-            return "ambiguous"
-        return "none" if first.confidence < self.none_at else "low"
+        return "ambiguous" if rival is not None and first.score > 2.0 else "low"
 
     def dumps(self) -> str:
         """Text form, for the store."""

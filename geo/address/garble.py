@@ -179,7 +179,9 @@ class Garbler:
 
     def _reordered(self, p: _Parts) -> str:
         rest = p.road + p.lane + p.number
-        return self._pick((f"{rest}（{p.district}）", f"{p.district} {p.road} {p.lane} {p.number}", f"{rest}，{p.district}"))
+        return self._pick(
+            (f"{rest}（{p.district}）", f"{p.district} {p.road} {p.lane} {p.number}", f"{rest}，{p.district}")
+        )
 
     def _misplaced(self, p: _Parts) -> str | None:
         others = [self.gazetteer.area_text[i] for i in self._districts]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 import shapely
+from scipy.spatial import cKDTree
 
 from geo.address import elements as el
 from geo.address.lines import RoadLines, compile_lines
@@ -429,7 +430,7 @@ def _plates(build: _Builder, rows: _Rows) -> None:
     first, path = _distinct(rows.street[at], rows.code["lane"][at])
     lanes = [fold_text(rows.text["lane"][rows.code["lane"][at[i]]]) for i in first]
     whole = _is_door(rows)[at]
-    order = np.lexsort((~whole, sub[at], number[at], path))
+    order = np.lexsort((rows.y[at], rows.x[at], ~whole, sub[at], number[at], path))
     at, path = at[order], path[order]
     new = np.ones(len(at), bool)
     same = (np.diff(path) == 0) & (np.diff(number[at]) == 0) & (np.diff(sub[at]) == 0)
@@ -573,11 +574,15 @@ def _pois(build: _Builder, facilities: gpd.GeoDataFrame | None) -> None:
         address = [str(a) if isinstance(a, str) else "" for a in table["address"]]
     build.text("poi_text", names)
     build.text("poi_street", [el.split_text(a)[3] if a else "" for a in address])
-    build.arrays |= {
-        "poi_x": shapely.get_x(points) if len(points) else np.zeros(0),
-        "poi_y": shapely.get_y(points) if len(points) else np.zeros(0),
-        "poi_area": np.full(len(names), NONE, np.int32),
-    }
+    x = shapely.get_x(points) if len(points) else np.zeros(0)
+    y = shapely.get_y(points) if len(points) else np.zeros(0)
+    area = np.full(len(names), NONE, np.int32)
+    plates = np.column_stack([build.arrays["plate_x"], build.arrays["plate_y"]])
+    if len(plates) and names:
+        away, at = cKDTree(plates).query(np.column_stack([x, y]), distance_upper_bound=500.0)
+        near = np.isfinite(away)
+        area[near] = build.arrays["plate_area"][at[near]]
+    build.arrays |= {"poi_x": x, "poi_y": y, "poi_area": area}
     for i, name in enumerate(names):
         folded = fold_text(name)
         build.name(folded, POI, i)

@@ -182,7 +182,9 @@ class NameIndex:
 
     def exact(self, text: str) -> list[tuple[int, int, int]]:
         """(start, end, name) of every name that occurs; a name never splits a run of digits."""
-        found = []
+        found: list[tuple[int, int, int]] = []
+        if not len(self.texts):
+            return found
         n = len(text)
         ptr = self._lengths
         for last, name in self.automaton.iter(text):

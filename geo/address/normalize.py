@@ -54,16 +54,13 @@ def _plain(char: str) -> str:
         return char
     if char in _VARIANTS:
         return _VARIANTS[char]
+    wide = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", char).upper())
+    if wide != char:
+        return "".join(_plain(c) for c in wide if c != char)
     kind = unicodedata.category(char)
     if kind in ("Cf", "Mn", "Me", "Cs"):
         return ""
-    if kind != "Co" and kind[0] in "CZSP" and char not in "#-+":
-        wide = unicodedata.normalize("NFKC", char)
-        if wide != char and len(wide) <= 4:
-            return "".join(_plain(c) if c != char else " " for c in wide)
-        return " "
-    wide = unicodedata.normalize("NFKC", char).upper()
-    return "".join(_VARIANTS.get(c, c) for c in wide if not c.isspace())
+    return " " if kind != "Co" and kind[0] in "CZSP" and char not in "#-+" else char
 
 
 def number_of(run: str) -> str:

@@ -27,6 +27,10 @@ def _road_hits(search: Search, hits: Sequence[Hit]) -> list[tuple[Hit, int, floa
     for hit in hits:
         if int(search.gazetteer.name_kinds[hit.name]) & bit:
             out += [(hit, at, p) for kind, at, p, _ in search.postings(hit.name) if kind == gz.ROAD_LINE]
+    firm = [h for h, _, p in out if not h.cost and p <= 0]
+    out = [
+        r for r in out if not r[0].cost or not any(r[0].start < h.end and h.start < r[0].end for h in firm)
+    ]  # a road that stands there is not taken for a similar one, even if that one has a crossing
     out.sort(key=lambda r: (r[0].cost + r[2], r[0].start - r[0].end))
     return out[:24]
 

@@ -19,7 +19,18 @@ from geo.address.answer import Answer, Candidate
 from geo.address.confidence import DEFAULT, Calibration, features
 from geo.address.normalize import fold
 from geo.address.places import crossings_and_segments, offset_places
-from geo.address.search import ENOUGH, EXACT, SUB, Found, Hit, Mention, Search, manner
+from geo.address.search import (
+    ENOUGH,
+    EXACT,
+    EXTRAPOLATED,
+    INTERPOLATED,
+    SUB,
+    Found,
+    Hit,
+    Mention,
+    Search,
+    manner,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +41,7 @@ if TYPE_CHECKING:
 SAME_PLACE_M = 15.0
 WINDOW = 64  # characters around the first number that are searched for near names
 SEPARATE_M = 150.0
+NUMBERED = (EXACT, SUB, INTERPOLATED, EXTRAPOLATED)
 _NAME_FAULT = {"exact": "", "homophone": "homophone", "look_alike": "look_alike", "typo": "typo", "missing": "missing",
                "extra": "extra", "swapped": "swapped"}  # fmt: skip
 
@@ -81,8 +93,8 @@ class Resolver:
         if not folded.text.strip("|"):
             return Answer("none", [], folded.text)
         found, mentions, hits = self._found(folded.text, hint)
-        if not found:
-            return Answer("none", [], folded.text)
+        if not found or found[0].precision == "district":
+            return Answer("none", [], folded.text)  # nothing, or nothing but a district
         answer = self._answer(folded, found, mentions, hits, limit)
         if renamed:
             answer.candidates[0].faults.insert(0, ("NAME.alias", renamed))
@@ -150,6 +162,7 @@ class Resolver:
         Where an exact name with a number stands, a near one costs more (a wrong name that owns the number must
         not beat a right name that lacks it); a near name of two characters counts only right before a number.
         """
+        explained = [(m.start, m.end) for m in mentions]
         streets = (1 << gz.STREET) | (1 << gz.LANE) | (1 << gz.COMPOUND)
         kinds = self.gazetteer.name_kinds
         firm = [
@@ -157,7 +170,7 @@ class Resolver:
             for h in exact
             if int(kinds[h.name]) & streets
             and self.search.full_name(h.name)
-            and not self.search.left_over(text, h.start, mentions)
+            and not self.search.left_over(text, h.start, explained)
             and grammar.house(text, self._after_lane(text, h.end)) is not None
         ]
         areas = [(m.start, m.end) for m in mentions if m.weight >= 0.8]
@@ -167,7 +180,7 @@ class Resolver:
                 continue  # made of a district's own characters
             short = self.gazetteer.names.arrays["name_length"][h.name] <= 2 and h.cost > 0.8
             if short and (
-                not text[h.end : h.end + 1].isdigit() or self.search.left_over(text, h.start, mentions)
+                not text[h.end : h.end + 1].isdigit() or self.search.left_over(text, h.start, explained)
             ):
                 continue
             extra = 0.4 if any(b < h.end and h.start < e for b, e in areas) else 0.0
@@ -185,23 +198,29 @@ class Resolver:
     def _answer(
         self, folded: Folded, found: list[Found], mentions: list[Mention], hits: list[Hit], limit: int
     ) -> Answer:
-        kept = distinct(found, limit + 4)
-        candidates = [self._candidate(f, folded) for f in kept]
-        for candidate, numbers in zip(candidates, features(kept, self.gazetteer), strict=True):
-            candidate.features = numbers
-            candidate.confidence = self.calibration.probability(numbers)
-        self._name_missing(candidates[0], kept[0], mentions)
-        if folded.cut:
-            candidates[0].faults.append(("TEXT.cut", ""))
-        answer = Answer("low", candidates[:limit], folded.text, self._spans(hits, kept[0]))
-        answer.status = self.calibration.status(candidates)
-        apart = _second_address(kept)
-        if apart is not None:
-            candidates[0].faults.append(("TEXT.several", ""))
-            second = next(c for f, c in zip(kept, candidates, strict=True) if f is apart)
-            answer.others = [Answer("low", [second], folded.text)]
-            answer.status = "ambiguous" if answer.status == "unique" else answer.status
-        return answer
+        """Answer from scored entities: places that are one are merged, a second address is answered apart."""
+        second = _second_address(found)
+        groups = [found]
+        if second is not None:
+            groups = [_overlapping(found, found[0]), _overlapping(found, second)]
+        answers = []
+        for group in groups:
+            kept = distinct(group, limit + 3)
+            candidates = [self._candidate(f, folded) for f in kept]
+            for candidate, numbers in zip(candidates, features(kept), strict=True):
+                candidate.features = numbers
+                candidate.confidence = self.calibration.probability(numbers)
+            self._name_missing(candidates[0], kept[0], mentions)
+            if folded.cut:
+                candidates[0].faults.append(("TEXT.cut", ""))
+            status = self.calibration.status(candidates)
+            answers.append(Answer(status, candidates[:limit], folded.text, self._spans(hits, kept[0])))
+        first = answers[0]
+        if second is not None:
+            first.candidates[0].faults.append(("TEXT.several", second.detail))
+            first.others = answers[1:]
+            first.status = "ambiguous" if first.status == "unique" else first.status
+        return first
 
     def _name_missing(self, candidate: Candidate, found: Found, mentions: list[Mention]) -> None:
         if found.area >= 0 and not any(gz.DISTRICT in m.levels for m in mentions):
@@ -250,7 +269,8 @@ class Resolver:
         """Standard text of a place: areas, street, lane, number, compound, building."""
         g = self.gazetteer
         chain = sorted(self.search.chain(f.area), key=lambda a: int(g.area_level[a])) if f.area >= 0 else []
-        lead = "".join(g.area_text[a] for a in chain)
+        own = g.street_text[f.at] if f.kind == gz.STREET else ""
+        lead = "".join(g.area_text[a] for a in chain if g.area_text[a] != own)
         if f.place:
             return lead + f.place
         if f.kind == gz.STREET:
@@ -318,14 +338,25 @@ def distinct(found: Sequence[Found], limit: int) -> list[Found]:
     return kept
 
 
-def _second_address(kept: Sequence[Found]) -> Found | None:
-    """A second complete address elsewhere in the text, or None."""
-    first = kept[0]
-    if first.number not in (EXACT, SUB):
+def _second_address(found: Sequence[Found]) -> Found | None:
+    """A second complete address elsewhere in the text (A路5号和B路7号), or None."""
+    first = found[0]
+    if first.number not in NUMBERED or first.kind != gz.STREET:
         return None
-    for other in kept[1:]:
+    for other in found[1:]:
         apart = other.start >= first.end or other.end <= first.start
-        whole = other.number in (EXACT, SUB) and other.hit.cost == 0 and other.penalty == 0
+        whole = (
+            other.kind == gz.STREET
+            and other.number in NUMBERED
+            and other.hit.cost == 0
+            and other.penalty == 0
+        )
         if apart and whole and math.hypot(other.x - first.x, other.y - first.y) > SEPARATE_M:
             return other
     return None
+
+
+def _overlapping(found: Sequence[Found], one: Found) -> list[Found]:
+    """Entities read from the same part of the text as one of them, which comes first."""
+    rest = [f for f in found if f is not one and f.start < one.end and one.start < f.end]
+    return [one, *rest]

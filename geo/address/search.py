@@ -33,7 +33,7 @@ ENOUGH = 4.6
 EXACT, SUB, INTERPOLATED, EXTRAPOLATED, LANE_MOUTH, NO_NUMBER, NO_PLATES = range(7)
 _SAID_BEFORE = re.compile(
     r"(?:在|位于|于|到|是|住|往|来|去|的|报警|反映|投诉|处理|现在|目前|人称|电称|你好|您好|喂|说|这边|那边|我|址|位置|处|快|"
-    r"点|称|从|沿|由|经|说是|靠近|家|[|,])$"
+    r"点|称|从|沿|由|经|说是|靠近|家|号|弄|巷|和|与|[|,])$"
 )
 _CJK = re.compile(r"[一-鿿]")
 
@@ -295,7 +295,7 @@ class Search:
 
     def _twins(self, found: Found, path: int) -> list[Found]:
         """Plates of the very same address elsewhere: all are returned, none is picked."""
-        g, out = self.gazetteer, []
+        g, out = self.gazetteer, list[Found]()
         at, end = found.plate + 1, int(g.path_end[path])
         while found.number == EXACT and at < end and len(out) < 4 and (
             g.plate_num[at] == g.plate_num[found.plate] and g.plate_sub[at] == g.plate_sub[found.plate]
@@ -475,7 +475,7 @@ class Search:
         g = self.gazetteer
         level = int(g.area_level[area])
         precision = {gz.DISTRICT: "district", gz.TOWN: "town"}.get(level, "village")
-        score = 0.15 * min(hit.end - hit.start, 6) - hit.cost - penalty - 0.8 + 0.01 * level
+        score = 0.25 * min(hit.end - hit.start, 6) - penalty - 0.9 + 0.02 * level
         return Found(float(g.area_x[area]), float(g.area_y[area]), score, precision, float(g.area_radius[area]),
                      hit.start, hit.end, hit, gz.AREA, area, area=area, penalty=penalty)  # fmt: skip
 
@@ -484,30 +484,37 @@ class Search:
                    ) -> list[Found]:  # fmt: skip
         """Every entity of every hit with its evidence, best first."""
         out: list[Found] = []
+        spans = [(m.start, m.end) for m in mentions if m.weight >= 0.8]
         for hit in hits:
+            if any(b <= hit.start and hit.end <= e and e - b > hit.end - hit.start for b, e in spans):
+                continue  # a short name inside the name of an area (鹤庭 in 鹤庭街道)
             rows = self.postings(hit.name)
             if len(rows) > MANY:
                 rows = self._narrow(rows, mentions, near)
-            for kind, at, penalty, flag in rows:
-                needs = bool(flag & gz.NEEDS_NUMBER)
-                if kind == gz.STREET:
-                    out += self.street(text, hit, at, penalty, needs_number=needs)
-                elif kind == gz.LANE:
-                    g = self.gazetteer
-                    out += self.street(
-                        text, hit, int(g.path_street[at]), penalty, needs_number=True, lane=g.lane_text[at]
-                    )
-                elif kind == gz.COMPOUND:
-                    out += self.compound(text, hit, at, penalty)
-                elif kind == gz.POI:
-                    out.append(self.poi(hit, at, penalty))
-                elif kind == gz.AREA and not hit.cost:
-                    out.append(self.area(hit, at, penalty))
+            for row in rows:
+                out += self._entity(text, hit, *row)
         roads = self._said_roads(hits)
+        explained = [(m.start, m.end) for m in mentions] + [(b, e) for b, e, _ in roads]
         for found in out:
-            self._weigh(text, found, mentions, roads, near)
+            self._weigh(found, mentions, roads, near)
+            found.unexplained = self.left_over(text, found.start, explained)
+            found.score -= 0.2 * min(found.unexplained, 3)
         out.sort(key=lambda f: -f.score)
         return out
+
+    def _entity(self, text: str, hit: Hit, kind: int, at: int, penalty: float, flag: int) -> list[Found]:
+        """Evidence for one entity that a name may mean."""
+        g = self.gazetteer
+        if kind == gz.STREET:
+            return self.street(text, hit, at, penalty, needs_number=bool(flag & gz.NEEDS_NUMBER))
+        if kind == gz.LANE:
+            street = int(g.path_street[at])
+            return self.street(text, hit, street, penalty, needs_number=True, lane=g.lane_text[at])
+        if kind == gz.COMPOUND:
+            return self.compound(text, hit, at, penalty)
+        if kind == gz.POI:
+            return [self.poi(hit, at, penalty)]
+        return [self.area(hit, at, penalty)] if kind == gz.AREA and not hit.cost else []
 
     def _narrow(self, rows: list[tuple[int, int, float, int]], mentions: Sequence[Mention],
                 near: tuple[float, float] | None) -> list[tuple[int, int, float, int]]:  # fmt: skip
@@ -542,7 +549,7 @@ class Search:
             if kind == gz.ROAD_LINE and penalty == 0
         ]
 
-    def _weigh(self, text: str, found: Found, mentions: Sequence[Mention], roads: Sequence[tuple[int, int, int]],
+    def _weigh(self, found: Found, mentions: Sequence[Mention], roads: Sequence[tuple[int, int, int]],
                near: tuple[float, float] | None) -> None:  # fmt: skip
         """Add the evidence around an entity: areas, a road it stands on, the caller's point, text left over."""
         if found.area >= 0 and mentions:
@@ -555,8 +562,6 @@ class Search:
         if near is not None:
             away = float(np.hypot(found.x - near[0], found.y - near[1]))
             found.score += 1.2 * float(np.exp(-away / 600.0))
-        found.unexplained = self.left_over(text, found.start, mentions)
-        found.score -= 0.2 * min(found.unexplained, 3)
 
     def _beside_road(self, found: Found, roads: Sequence[tuple[int, int, int]]) -> float:
         """1.2 for a compound or facility on a road the text names, less the farther it is from it."""
@@ -575,11 +580,12 @@ class Search:
         g = self.gazetteer
         return bool(g.posting_penalty[int(g.posting_ptr[name])] <= 0)
 
-    def left_over(self, text: str, start: int, mentions: Sequence[Mention]) -> int:
+    @staticmethod
+    def left_over(text: str, start: int, explained: Sequence[tuple[int, int]]) -> int:
         """Characters right before a name that nothing explains (大|中路 for 中路)."""
         at, count = start, 0
         while at > 0 and count < 3:
-            if any(m.start < at <= m.end for m in mentions) or _SAID_BEFORE.search(text, 0, at):
+            if any(b < at <= e for b, e in explained) or _SAID_BEFORE.search(text, 0, at):
                 break
             if not _CJK.match(text[at - 1]):
                 break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Suggester:
         self._texts = [t for t, _ in full]
         self._names = [n for _, n in full]
 
-    def suggest(self, text: str, *, limit: int = 8) -> list[dict[str, object]]:
+    def suggest(self, text: str, *, limit: int = 8) -> list[dict[str, Any]]:
         """Completions of what was typed, best first.
 
         Parameters
@@ -72,8 +72,8 @@ class Suggester:
     def _inside(self, area: int, areas: frozenset[int]) -> bool:
         return not areas or bool(self.search.chain(area) & areas)
 
-    def _names_from(self, prefix: str, areas: frozenset[int], limit: int) -> list[dict[str, object]]:
-        g, out = self.gazetteer, []
+    def _names_from(self, prefix: str, areas: frozenset[int], limit: int) -> list[dict[str, Any]]:
+        out: list[dict[str, Any]] = []
         at = bisect.bisect_left(self._texts, prefix)
         kinds = {gz.STREET: "street", gz.COMPOUND: "compound", gz.POI: "poi", gz.AREA: "area"}
         while at < len(self._texts) and self._texts[at].startswith(prefix) and len(out) < 4 * limit:
@@ -85,8 +85,7 @@ class Suggester:
                     shown = self._areas_text(area) + self._own_text(kind, entity)
                     out.append({"text": shown, "kind": kinds[kind], "x": x, "y": y, "_rank": size})
             at += 1
-        out.sort(key=lambda s: -float(s["_rank"]))  # type: ignore[arg-type]
-        del g
+        out.sort(key=lambda s: -float(s["_rank"]))
         return [{k: v for k, v in s.items() if k != "_rank"} for s in out]
 
     def _own_text(self, kind: int, at: int) -> str:
@@ -117,9 +116,9 @@ class Suggester:
         chain = sorted(self.search.chain(area), key=lambda a: int(g.area_level[a])) if area >= 0 else []
         return "".join(g.area_text[a] for a in chain if int(g.area_level[a]) <= gz.TOWN)
 
-    def _numbers(self, name: str, digits: str, areas: frozenset[int], limit: int) -> list[dict[str, object]]:
+    def _numbers(self, name: str, digits: str, areas: frozenset[int], limit: int) -> list[dict[str, Any]]:
         """Plates of a street whose number begins with what was typed: 11 → 11, 110, 111 …, in order."""
-        g, out = self.gazetteer, []
+        g, out = self.gazetteer, list[dict[str, Any]]()
         at = bisect.bisect_left(self._texts, name)
         if at == len(self._texts) or self._texts[at] != name:
             return []

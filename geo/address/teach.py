@@ -56,7 +56,9 @@ def taught(
     """
     folded = fold_text(text)
     if not SHORTEST <= len(folded) <= LONGEST or folded.replace("|", "").isdigit():
-        raise BadInputError(f"an alias needs {SHORTEST} to {LONGEST} characters that are not only digits; got {len(folded)}")
+        raise BadInputError(
+            f"an alias needs {SHORTEST} to {LONGEST} characters that are not only digits; got {len(folded)}"
+        )
     if folded == fold_text(standard):
         raise BadInputError("the alias is the standard text itself; there is nothing to learn")
     if not standard.strip() or not by.strip():

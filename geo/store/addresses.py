@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,7 @@ from geo.address.gazetteer import FORMAT, Gazetteer, compile_gazetteer
 from geo.address.names import NameIndex
 from geo.address.normalize import fold_text
 from geo.address.resolve import Hint
-from geo.errors import BadInputError
+from geo.errors import BadInputError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,8 +81,13 @@ def open_gazetteer(place: Path) -> Gazetteer | None:
         arrays[file.stem] = np.asarray(array) if array.nbytes < 1 << 16 else array.view(np.ndarray)
     automaton = ahocorasick.Automaton(ahocorasick.STORE_INTS)
     if facts["counts"]["names"]:
-        automaton = ahocorasick.load(str(place / "names.automaton"), pickle.loads)
+        automaton = ahocorasick.load(str(place / "names.automaton"), _refuse)
     return Gazetteer(facts["version"], arrays, NameIndex(arrays, automaton))
+
+
+def _refuse(_: bytes) -> None:
+    """The automaton holds integers only: a file that wants an object made is not ours."""
+    raise StoreError("the automaton of names holds something that is not an integer; delete cache/address")
 
 
 def gazetteer_of(city: City) -> Gazetteer:
@@ -92,7 +96,9 @@ def gazetteer_of(city: City) -> Gazetteer:
 
 
 def _gazetteer(city: City) -> Gazetteer:
-    version = hashlib.blake2b(f"{FORMAT}:{city.crs.to_string()}:{city.version(*SOURCES)}".encode(), digest_size=8)
+    version = hashlib.blake2b(
+        f"{FORMAT}:{city.crs.to_string()}:{city.version(*SOURCES)}".encode(), digest_size=8
+    )
     name = version.hexdigest()
     folder = Path(str(city.meta["folder"])) / "cache" / "address" if "folder" in city.meta else None
     if folder is not None:
@@ -115,7 +121,9 @@ def _gazetteer(city: City) -> Gazetteer:
     return open_gazetteer(place) or made
 
 
-def engine_of(city: City, *, as_of: date | None = None, calibration: Calibration | None = None) -> AddressEngine:
+def engine_of(
+    city: City, *, as_of: date | None = None, calibration: Calibration | None = None
+) -> AddressEngine:
     """Address engine of a city, with the aliases and grids of a day; made once per version of the tables."""
     then = city if as_of is None else city.as_of(as_of)
     day = pd.Timestamp(as_of) if as_of is not None else None
@@ -124,7 +132,9 @@ def engine_of(city: City, *, as_of: date | None = None, calibration: Calibration
 
     def make() -> AddressEngine:
         aliases = Aliases.of(then.degrees("aliases"), day)
-        return AddressEngine(gazetteer_of(city), base_grids(then.table("grids")), aliases=aliases, calibration=chosen)
+        return AddressEngine(
+            gazetteer_of(city), base_grids(then.table("grids")), aliases=aliases, calibration=chosen
+        )
 
     return then.derive(key, (*SOURCES, "aliases", "grids_history"), make)
 
@@ -239,7 +249,14 @@ def query_hash(text: str) -> str:
 
 # ---------------------------------------------------------------------------------------------- learning
 def teach(
-    store: Store, text: str, standard: str, point: Sequence[float], *, by: str, at: datetime, accepted: bool = False
+    store: Store,
+    text: str,
+    standard: str,
+    point: Sequence[float],
+    *,
+    by: str,
+    at: datetime,
+    accepted: bool = False,
 ) -> str:
     """Keep what an operator confirmed as an alias, with a line in the audit log; its key (学习别名)."""
     row = teach_.taught(text, standard, float(point[0]), float(point[1]), by=by, at=at, accepted=accepted)
