@@ -18,6 +18,7 @@ from api.routers import (
     indicators,
     maps,
     situation,
+    states,
     static,
     stream,
     tiles,
@@ -32,6 +33,7 @@ ROUTERS = (
     coverage.router,
     indicators.router,
     incidents.router,
+    states.router,
     situation.router,
     stream.router,
     tiles.router,
@@ -55,8 +57,7 @@ def create_app(state: ServerState) -> FastAPI:
         yield
         app.state.ready = False
         stream.hub_of(state, app.state).close()
-        if state.store is not None:
-            state.store.close()
+        state.close()
 
     app = FastAPI(
         title="Santu 三图",

@@ -29,4 +29,5 @@ class Settings(BaseSettings):
     basemap_attribution: str = ""
     fold_after: int = Field(5000, ge=1, description="Live incidents that are folded into a new snapshot")
     tile_cache_mb: int = Field(128, ge=0, description="Compressed map tiles kept in memory")
+    snapshot_after_s: float = Field(5.0, gt=0, description="Seconds until changed states are in the snapshot")
     max_body_mb: int = Field(64, ge=1, description="Largest request body")

@@ -18,6 +18,8 @@ from geo.live import Change, LiveState
 from geo.scope import Scope
 from geo.store import Store, open_store
 
+KIND_OF = {"facilities": "facility", "cameras": "camera"}
+
 
 @dataclass
 class ServerState:
@@ -33,6 +35,7 @@ class ServerState:
     live: LiveState = field(default_factory=LiveState)
     lock: threading.RLock = field(default_factory=threading.RLock)
     folding: threading.Thread | None = None
+    _pending: threading.Timer | None = None
     _reads: dict[tuple[str, str], float] = field(default_factory=dict)
 
     @property
@@ -52,6 +55,28 @@ class ServerState:
         with self.lock:
             self.city = city
             self.live.fold(held)
+
+    def accept_state(self, table: str, row: gpd.GeoDataFrame, scope: Scope) -> Change:
+        """Keep the new state of one facility or camera durably, then tell everyone; the snapshot follows soon."""
+        assert self.store is not None  # noqa: S101  # the route has checked
+        key, value = str(row.index[0]), str(row["state"].iloc[0])
+        with self.lock:
+            with self.store.transaction() as change:
+                change.upsert(table, row)
+                change.audit(scope.who, f"{KIND_OF[table]}.state", key, value)
+            noted = self.live.note(KIND_OF[table], key, {"state": value})
+            if self._pending is None or not self._pending.is_alive():
+                self._pending = threading.Timer(self.settings.snapshot_after_s, self.reload)
+                self._pending.daemon = True
+                self._pending.start()
+        return noted
+
+    def close(self) -> None:
+        """Stop what runs in the background and let go of the store."""
+        if self._pending is not None:
+            self._pending.cancel()
+        if self.store is not None:
+            self.store.close()
 
     def warm(self) -> None:
         """Load and index what the first questions of the day will ask for (预热)."""

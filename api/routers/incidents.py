@@ -59,8 +59,8 @@ def list_incidents(
     `next_until`, where it is not null, asks for the next page when given as `until`.
     """
     asked = IncidentFilter(
-        since=_moment(since, city),
-        until=_moment(until, city),
+        since=moment(since, city),
+        until=moment(until, city),
         box=_box(bbox),
         near=_near(lon, lat, distance_m),
         category=category,
@@ -211,7 +211,8 @@ def _snapshot_row(city: City, incident_id: str) -> dict[str, Any]:
     return rows_of(table.loc[[incident_id]])[0]
 
 
-def _moment(value: datetime | None, city: City) -> pd.Timestamp | None:
+def moment(value: datetime | None, city: City) -> pd.Timestamp | None:
+    """Return a time from outside in UTC; one that names no zone is in the city's."""
     if value is None:
         return None
     stamp = pd.Timestamp(value)
