@@ -38,6 +38,7 @@ ROUTERS = (
     stream.router,
     tiles.router,
     maps.router,
+    maps.sheets,
     static.router,
 )
 

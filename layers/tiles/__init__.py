@@ -15,8 +15,11 @@ from geo.scope import visible_grids
 from layers import catalog, style, values
 from layers.tiles.cache import TileCache, etag, etag_of
 from layers.tiles.mvt import tile_bounds
+from layers.tiles.points import squares
 from layers.tiles.selection import NOTHING, Selection, parse
 from layers.tiles.source import Areas, Crowd, indicator_columns, source, visible
+
+ranked = values.ranked
 
 if TYPE_CHECKING:
     from geo.city import City
@@ -29,9 +32,12 @@ __all__ = [
     "TileCache",
     "etag",
     "etag_of",
+    "indicator",
     "legend",
     "parse",
     "points_from",
+    "ranked",
+    "squares",
     "tile",
     "tilejson",
     "tilejson_bounds",

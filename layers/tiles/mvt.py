@@ -68,7 +68,7 @@ class Column:
     def of(cls, values: pd.Series) -> Column:
         """Encode a column; a missing value leaves the property out of its feature."""
         codes, unique = pd.factorize(values, use_na_sentinel=True)
-        return cls(codes.astype(np.int64), tuple(_value(v) for v in unique.tolist()))
+        return cls(codes.astype(np.int64), tuple(encode_value(v) for v in unique.tolist()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ def varint(n: int) -> bytes:
     return bytes(out)
 
 
-def _value(value: object) -> bytes:
+def encode_value(value: object) -> bytes:
     """Encode a property value as field 4 of a layer; whole floats become integers, which are shorter."""
     if isinstance(value, pd.Timestamp):
         value = value.isoformat()

@@ -81,7 +81,7 @@ class Areas:
             if band not in self._coarse:
                 finer, _ = self.geometry(band + 2)
                 pixel_m = 2 * mvt.HALF_WORLD_M / (256 << band)
-                simple = shapely.coverage_simplify(finer, TOLERANCE_PX * pixel_m)
+                simple = shapely.orient_polygons(shapely.coverage_simplify(finer, TOLERANCE_PX * pixel_m))
                 self._coarse[band] = simple, self.full.with_shapes(simple)
             return self._coarse[band]
 
@@ -221,6 +221,7 @@ def _prepare(city: City, entry: Layer) -> Source:
     projected = shapely.transform(shapes, mercator)
     projected[~usable] = shapely.from_wkt("POLYGON EMPTY")
     ids = np.arange(len(frame), dtype=np.uint64)
+    projected = shapely.orient_polygons(projected)
     full = mvt.Features.of(projected, columns, ids)
     return Areas(entry, projected, full, _zooms(plain, entry.zoom, 0))
 

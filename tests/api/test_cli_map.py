@@ -50,3 +50,14 @@ def test_unknown_maps_layers_and_grids_are_named(folder, tmp_path):
         (("--out", tmp_path / "c", "--root", "nothing"), BadInputError),
     ):
         assert isinstance(run("--city", folder, *arguments).exception, error)
+
+
+def test_map_writes_a_picture(folder, tmp_path):
+    result = run(
+        "--city", folder, "--png", tmp_path / "m.png", "--pdf", tmp_path / "m.pdf", "--size", "500x400"
+    )
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "m.png").read_bytes()[:4] == b"\x89PNG"
+    assert (tmp_path / "m.pdf").read_bytes()[:5] == b"%PDF-"
+    wrong = run("--city", folder, "--png", tmp_path / "n.png", "--size", "large")
+    assert isinstance(wrong.exception, BadInputError)

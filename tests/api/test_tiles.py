@@ -167,3 +167,15 @@ def test_gzip_bytes_are_what_the_encoder_makes(client, middle, demo_small):
     with client.stream("GET", url("hazards", middle(12))) as answer:
         packed = b"".join(answer.iter_raw())
     assert gzip.decompress(packed) == raw
+
+
+def test_print_gives_a_picture_or_a_pdf(client):
+    asked = "map=hazards&width=600&height=450"
+    png = client.get(f"/v1/print.png?{asked}")
+    assert png.headers["content-type"] == "image/png"
+    assert png.content[:4] == b"\x89PNG"
+    pdf = client.get(f"/v1/print.pdf?layers=basemap,grids,cameras&indicator=cameras&{asked}&title=监控点")
+    assert pdf.headers["content-type"] == "application/pdf"
+    assert pdf.content[:5] == b"%PDF-"
+    for wrong in ("map=x", "width=5", "bbox=1,2", "layers=x", "layers=grids&indicator=x"):
+        assert client.get(f"/v1/print.png?{wrong}").status_code in (404, 422), wrong

@@ -1,0 +1,95 @@
+import io
+import re
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from geo.errors import BadInputError, UnknownNameError
+from geo.scope import Scope
+from layers import folium_map, picture
+
+SCOPE = Scope()
+
+
+def pixels(data):
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+@pytest.mark.parametrize("name", list(folium_map.MAPS))
+def test_a_map_is_drawn_with_its_furniture(demo_small, name):
+    view = picture.view_of(demo_small, name, width=900, height=640)
+    image = pixels(picture.picture(demo_small, view, scope=SCOPE))
+    assert image.shape == (640, 900, 3)
+    dark = (image < 90).all(axis=2)
+    assert dark[:44, :500].sum() > 200, "title"
+    assert dark[-29:, :400].sum() > 100, "date and scope"
+    assert dark[60:, 715:].sum() > 200, "legend"
+    assert len(np.unique(image[50:600, 20:690].reshape(-1, 3), axis=0)) > 30, "map"
+
+
+def test_the_pdf_is_vector_and_holds_no_picture(demo_tiny):
+    data = picture.picture(demo_tiny, picture.view_of(demo_tiny, "hazards"), scope=SCOPE, form="pdf")
+    assert data.startswith(b"%PDF")
+    assert b"/Subtype /Image" not in data
+    streams = [zlib.decompress(m) for m in re.findall(rb"stream\r?\n(x.+?)endstream", data, re.DOTALL)]
+    assert sum(s.count(b" l\n") for s in streams) > 500, "lines"
+
+
+def test_the_same_view_twice_is_the_same_bytes(demo_tiny):
+    view = picture.view_of(demo_tiny, "people", width=500, height=400)
+    assert picture.picture(demo_tiny, view, scope=SCOPE) == picture.picture(demo_tiny, view, scope=SCOPE)
+
+
+def test_a_box_shows_that_place_larger(demo_small):
+    west, south, east, north = demo_small.degrees("grids").total_bounds
+    third = (east - west) / 3
+    box = (west + third, south + third / 2, east - third, north - third / 2)
+    whole = picture.view_of(demo_small, "facilities", width=700, height=500)
+    near = picture.view_of(demo_small, "facilities", width=700, height=500, bbox=box)
+    a, b = (pixels(picture.picture(demo_small, v, scope=SCOPE)) for v in (whole, near))
+    assert (a != b).any(axis=2).mean() > 0.2
+
+
+def test_what_a_scope_hides_is_not_on_the_sheet(demo_small):
+    town = demo_small.degrees("grids").query("level == 1").index[0]
+    west, south, east, north = demo_small.degrees("grids").total_bounds
+    view = picture.View(("grids",), "open_hazards", (west, south, east, north), 600, 450)
+    whole = pixels(picture.picture(demo_small, view, scope=SCOPE))
+    part = pixels(picture.picture(demo_small, view, scope=Scope(roots=frozenset([town]))))
+    ground = np.array([0xF4, 0xF3, 0xEF])
+    drawn = [(p[60:420, 20:450] != ground).any(axis=2).sum() for p in (whole, part)]
+    assert drawn[1] < drawn[0] / 2
+
+
+def test_density_and_clusters_are_drawn(demo_small):
+    for layers in (("towns", "incidents"), ("towns", "facilities"), ("towns", "cameras")):
+        view = picture.View(layers, width=500, height=400, title="密度")
+        plain = picture.View(layers[:1], width=500, height=400, title="密度")
+        a, b = (pixels(picture.picture(demo_small, v, scope=SCOPE)) for v in (view, plain))
+        assert (a != b).any(axis=2).mean() > 0.01, layers
+
+
+def test_wrong_sizes_boxes_layers_and_maps_are_refused(demo_tiny):
+    for view in (
+        picture.View(("grids",), width=100),
+        picture.View(("grids",), width=20_000, height=20_000),
+        picture.View(("grids",), bbox=(118, 36, 117, 37)),
+    ):
+        with pytest.raises(BadInputError, match="allowed"):
+            picture.picture(demo_tiny, view, scope=SCOPE)
+    with pytest.raises(UnknownNameError):
+        picture.picture(demo_tiny, picture.View(("nothing",)), scope=SCOPE)
+    with pytest.raises(UnknownNameError):
+        picture.view_of(demo_tiny, "nothing")
+    with pytest.raises(BadInputError, match="four numbers"):
+        picture.parse_box("1,2,3")
+    assert picture.parse_box("") is None
+
+
+@pytest.mark.parametrize(
+    ("most", "nice"), [(1, 1), (1.9, 1), (2.1, 2), (7, 5), (999, 500), (1000, 1000), (0.3, 0.2)]
+)
+def test_nice_lengths(most, nice):
+    assert picture.nice_length(most) == pytest.approx(nice)
