@@ -3,6 +3,7 @@
 from api.cli import city as _city
 from api.cli import coverage as _coverage
 from api.cli import demo as _demo
+from api.cli import export as _export
 from api.cli import import_ as _import
 from api.cli import map as _map
 from api.cli import serve as _serve
@@ -10,5 +11,5 @@ from api.cli.base import app, main
 
 __all__ = ["app", "main"]
 
-for _module in (_city, _coverage, _demo, _import, _map, _serve):
+for _module in (_city, _coverage, _demo, _export, _import, _map, _serve):
     _module.register(app)

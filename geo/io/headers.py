@@ -228,7 +228,7 @@ def _aliases(table: str) -> dict[str, tuple[tuple[str, bool], ...]]:
     named = {contract.key: "", **{c.name: c.zh for c in contract.columns}}
     result: dict[str, tuple[tuple[str, bool], ...]] = {}
     for column, zh in named.items():
-        words = [column, _BRACKET.sub("", zh), *_COLUMNS[table].get(column, "").split()]
+        words = [column, _BRACKET.sub("", zh), *_COLUMNS.get(table, {}).get(column, "").split()]
         pairs = [(fold(w), w.startswith("?")) for w in words]
         result[column] = tuple(dict.fromkeys((w, weak) for w, weak in pairs if w))
     for column, words_ in {**_PLACE, **_PARTS.get(table, {})}.items():

@@ -40,7 +40,7 @@ class Counting:
     options: ImportOptions
     report: Report
     _found: dict[str, str] = field(default_factory=dict)
-    _totals: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    _totals: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
 
     def batches(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Batch, float, int]]:
         """Yield one batch: the counts of the whole file.
@@ -120,7 +120,11 @@ class Counting:
                 problems.setdefault(int(i), Problem("value", header, int(numbers[i]), given, rule))
         good = counted.drop(index=counted.index[list(problems)])
         day = good["as_of"].dt.strftime("%Y-%m-%d").fillna("") if len(good) else good["as_of"].astype("str")
-        for key, total in good.groupby([good["grid_id"], good["category"], day])["count"].sum().items():
+        # rows with a count may keep the file's own key; counted persons never keep anything of their own
+        own = columns["people_id"] if self._counted and "people_id" in columns else None
+        made = good["grid_id"] + "|" + good["category"] + ("|" + day).where(day != "", "")
+        keys = made if own is None else own[good.index].fillna(made)
+        for key, total in good.groupby([keys, good["grid_id"], good["category"], day])["count"].sum().items():
             self._totals[key] += int(total)
         for problem in problems.values():
             self.report.reasons[problem.code] += 1
@@ -176,15 +180,15 @@ def _refuse_content(source: Source, chunk: Chunk) -> None:
             )
 
 
-def _frame(totals: Counter[tuple[str, str, str]]) -> pd.DataFrame:
+def _frame(totals: Counter[tuple[str, str, str, str]]) -> pd.DataFrame:
     keys = sorted(totals)
     frame = pd.DataFrame(
         {
-            "people_id": [f"{g}|{c}" + (f"|{d}" if d else "") for g, c, d in keys],
-            "grid_id": [g for g, _, _ in keys],
-            "category": [c for _, c, _ in keys],
+            "people_id": [i for i, _, _, _ in keys],
+            "grid_id": [g for _, g, _, _ in keys],
+            "category": [c for _, _, c, _ in keys],
             "count": [totals[k] for k in keys],
-            "as_of": pd.to_datetime(pd.Series([d or None for _, _, d in keys], dtype="object")),
+            "as_of": pd.to_datetime(pd.Series([d or None for _, _, _, d in keys], dtype="object")),
         }
     )
     return schema.checked("people", frame.set_index("people_id"))

@@ -362,6 +362,7 @@ def _plan(source: Source, first: Chunk, run: _Run) -> rows.FilePlan:
         timezone=options.timezone,
         parents=options.parents,
         keep_outside=options.keep_outside,
+        guarded=source.format == "csv",
         contacts=contacts,
     )
 

@@ -51,6 +51,7 @@ class FilePlan:
     timezone: str
     parents: tuple[str, ...] = ()
     keep_outside: bool = False
+    guarded: bool = False  # text may carry the apostrophe of `export.guarded`
     contacts: tuple[str, ...] = ()  # personal columns that only say whether there is a contact
     seen: ids.Seen = field(default_factory=ids.Seen)
 
@@ -119,7 +120,8 @@ def _cleaned(raw: pd.DataFrame, plan: FilePlan, work: _Work) -> dict[str, pd.Ser
         text, counts = values.clean(values_)
         work.report.repairs.update(counts)
         _refuse_damaged(text, header, work)
-        text = _unguarded(text)
+        if plan.guarded:
+            text = _unguarded(text)
         if column not in headers.PLACE and column != plan.table.key:
             text, blanked = privacy.redact(text)
             if blanked:
@@ -153,7 +155,7 @@ def _refuse_damaged(text: pd.Series, header: str, work: _Work) -> None:
 
 def _unguarded(text: pd.Series) -> pd.Series:
     """Take off the apostrophe that an export puts before a cell that a spreadsheet would run as a formula."""
-    return text.str.replace(r"^'(?=[=+\-@\t\r'])", "", regex=True)
+    return text.str.replace(r"^'(?='*[=+\-@\t\r＝＋－＠])", "", regex=True)
 
 
 def _placed(

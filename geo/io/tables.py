@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import itertools
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -186,7 +187,8 @@ def _open_xlsx(path: Path, options: ReadOptions) -> Source:
     top = _header_row(preview)
     width = max(i + 1 for row in preview for i, c in enumerate(row) if c is not None)
     columns = _unique((preview[top] + [None] * width)[:width])
-    source = Source(path, "xlsx", columns, lambda size: _read_xlsx(book, sheet, columns, top, size))
+    named_columns = [c for c in columns if not ("wkt" in columns and re.fullmatch(r"wkt_\d+", c))]
+    source = Source(path, "xlsx", named_columns, lambda size: _read_xlsx(book, sheet, columns, top, size))
     source.layer = sheet.title
     source.total = max((sheet.max_row or 0) - top - 1, 0) or None
     others = [s.title for s in book.worksheets if s is not sheet]
@@ -205,11 +207,20 @@ def _read_xlsx(book: Workbook, sheet: Worksheet, columns: list[str], top: int, s
         held = ((n, r) for n, r in numbered if any(c is not None and c != "" for c in r))
         while part := list(itertools.islice(held, size)):
             cells = [[_cell(c) for c in (*r, *[None] * width)[:width]] for _, r in part]
-            frame = pd.DataFrame(cells, columns=columns, dtype="object").astype("str")
+            frame = _joined_wkt(pd.DataFrame(cells, columns=columns, dtype="object").astype("str"))
             rows = np.array([n for n, _ in part], dtype="int64")
             yield Chunk(frame, rows, None, min(int(rows[-1]) / total, 1.0))
     finally:
         book.close()
+
+
+def _joined_wkt(frame: pd.DataFrame) -> pd.DataFrame:
+    """A WKT that an export has cut to the size of a cell (wkt, wkt_2, …) in one piece again."""
+    more = [c for c in frame.columns if re.fullmatch(r"wkt_\d+", c)]
+    if "wkt" not in frame or not more:
+        return frame
+    whole = frame["wkt"].str.cat([frame[c].fillna("") for c in more])
+    return frame.drop(columns=more).assign(wkt=whole)
 
 
 def _cell(value: object) -> str:

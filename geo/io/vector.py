@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# GDAL would read times to the millisecond only; our own reader takes the text whole.
+_KEEP_TEXT = {"DATE_AS_STRING": "YES"}
 _TEXTUAL = {".geojson", ".json", ".geojsonl"}
 
 
@@ -97,7 +99,13 @@ def _read_ogr(source: Source, encoding: str | None, size: int) -> Iterator[Chunk
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             with pyogrio.open_arrow(
-                path, layer=layer, encoding=encoding, batch_size=size, use_pyarrow=True
+                path,
+                layer=layer,
+                encoding=encoding,
+                batch_size=size,
+                use_pyarrow=True,
+                datetime_as_string=True,
+                **(_KEEP_TEXT if path.suffix.lower() in _TEXTUAL else {}),
             ) as (meta, reader):
                 name = meta["geometry_name"] or "wkb_geometry"
                 for batch in reader:
@@ -162,7 +170,7 @@ def _read_parquet(path: Path, columns: list[str], name: str, size: int) -> Itera
         total = max(file.metadata.num_rows, 1)
         for batch in file.iter_batches(batch_size=size, columns=[*columns, *([name] if name else [])]):
             shapes = _from_wkb(batch.column(name)) if name else None
-            frame = batch.select(columns).to_pandas()
+            frame = batch.select(columns).to_pandas(ignore_metadata=True)
             rows = np.arange(first, first + batch.num_rows, dtype="int64")
             first += batch.num_rows
             yield Chunk(frame, rows, shapes, (first - 1) / total)
