@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from api import errors
+from api.fastpath import FastPath
 from api.observe import Observe
 from api.routers import (
     addresses,
@@ -16,6 +17,7 @@ from api.routers import (
     health,
     incidents,
     indicators,
+    locate,
     maps,
     situation,
     states,
@@ -33,6 +35,7 @@ ROUTERS = (
     coverage.router,
     indicators.router,
     incidents.router,
+    locate.router,
     states.router,
     situation.router,
     stream.router,
@@ -78,4 +81,4 @@ def create_app(state: ServerState) -> FastAPI:
 
 def asgi(state: ServerState) -> ASGIApp:
     """Make what the server runs."""
-    return create_app(state)
+    return FastPath(create_app(state), state)

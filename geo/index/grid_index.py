@@ -59,6 +59,11 @@ class GridIndex:
         """Bytes of all arrays; about half of them are touched by a search."""
         return sum(array.nbytes for array in self.arrays)
 
+    @property
+    def disjoint(self) -> bool:
+        """Whether no two polygons lie over each other and every border fits vertex to vertex."""
+        return len(self.arrays.candidate) == 0
+
     def find(self, lon: ArrayLike, lat: ArrayLike) -> Ints:
         """Position of the first polygon that covers each point; -1 where none does or a coordinate is not finite.
 
