@@ -6,7 +6,8 @@ classes, warnings. The space-time scan and the forecast use counts. All function
 
 from __future__ import annotations
 
-from geo.hotspot.cube import SOURCES, Account, Cube, incident_cube
+from geo.hotspot import ledger
+from geo.hotspot.cube import INDEPENDENT, SOURCES, Account, Cube, incident_cube
 from geo.hotspot.emerging import CLASSES, CLASSES_ZH, classify, gi_cube, mann_kendall, residual_cube, weekly
 from geo.hotspot.expect import (
     choynowski,
@@ -18,6 +19,18 @@ from geo.hotspot.expect import (
     upper_tail,
     windows,
 )
+from geo.hotspot.forecast import (
+    METHODS,
+    SHARES,
+    Model,
+    Score,
+    choose,
+    decayed_count,
+    naive,
+    predict,
+    ranked,
+    score,
+)
 from geo.hotspot.graph import Graph, contiguity, distance_band
 from geo.hotspot.heat import Surface, contours, kde, kde_at
 from geo.hotspot.knox import Knox, knox
@@ -27,27 +40,34 @@ from geo.hotspot.pooled import dispersion, overdispersion, pooled_cube, pooled_r
 from geo.hotspot.report import hotspots
 from geo.hotspot.ring import HotList, RingCounts
 from geo.hotspot.scan import Scan, gumbel_p, llr, scan
-from geo.hotspot.warning import ears_limit
+from geo.hotspot.warning import ears_limit, warnings
 
 __all__ = [
     "CLASSES",
     "CLASSES_ZH",
+    "INDEPENDENT",
+    "METHODS",
+    "SHARES",
     "SOURCES",
     "Account",
     "Cube",
     "Graph",
     "HotList",
     "Knox",
+    "Model",
     "Moran",
     "RingCounts",
     "Scan",
+    "Score",
     "Surface",
     "adjusted",
+    "choose",
     "choynowski",
     "city_factor",
     "classify",
     "contiguity",
     "contours",
+    "decayed_count",
     "dispersion",
     "distance_band",
     "ears_limit",
@@ -64,20 +84,26 @@ __all__ = [
     "kde",
     "kde_at",
     "knox",
+    "ledger",
     "llr",
     "local_moran",
     "mann_kendall",
     "moran",
+    "naive",
     "overdispersion",
     "p_value",
     "permutation_p",
     "pooled_cube",
     "pooled_residual",
+    "predict",
+    "ranked",
     "residual",
     "residual_cube",
     "scan",
+    "score",
     "upper_limit",
     "upper_tail",
+    "warnings",
     "weekly",
     "windows",
 ]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SOURCES = (*INCIDENT_SOURCES, "unknown")
+INDEPENDENT = "independent"  # every source but patrols' own finds, which follow where patrols were sent
 LATE = pd.Timedelta(days=1)
 
 
@@ -95,12 +96,17 @@ class Cube:
         return (pd.Timestamp(self.first_day) + pd.Timedelta(days=self.days - 1)).date()
 
     def where(self, *, category: str | None = None, source: str | None = None) -> NDArray[np.bool_]:
-        """Which counted incidents are of this category and source; `None` means all."""
+        """Which counted incidents are of this category and source; `None` means all.
+
+        The source "independent" (自主来源) stands for all but "discovered".
+        """
         chosen = np.ones(len(self.day), dtype=bool)
         if category is not None:
             chosen &= self.category == _position(self.categories, category, "category")
-        if source is not None:
-            chosen &= self.source == _position(self.sources, source, "source")
+        if source == INDEPENDENT:
+            chosen &= self.source != self.sources.index("discovered")
+        elif source is not None:
+            chosen &= self.source == _position((*self.sources, INDEPENDENT), source, "source")
         return chosen
 
     def plane(self, *, category: str | None = None, source: str | None = None) -> NDArray[np.int32]:

@@ -72,7 +72,7 @@ def hotspots(  # noqa: PLR0913  (what an analyst may turn)
     """
     plane = cube.plane(category=category, source=source)
     if baseline_days is None:
-        baseline_days = _longest_baseline(cube.days, recent_days, gap_days)
+        baseline_days = longest_baseline(cube.days, recent_days, gap_days)
     cut = windows(plane, recent_days=recent_days, baseline_days=baseline_days, gap_days=gap_days)
     factor = city_factor(cut.recent, cut.baseline)
     table = pd.DataFrame(
@@ -111,7 +111,7 @@ def past_windows(plane: NDArray[np.int32], cut: Windows, gap_days: int = 0) -> N
     return part.reshape(number, length, -1).sum(axis=1, dtype=np.int64).T
 
 
-def _longest_baseline(days: int, recent_days: int, gap_days: int) -> int:
+def longest_baseline(days: int, recent_days: int, gap_days: int) -> int:
     """Whole weeks that are left, at most 22; the window's own length if nothing is, for `windows` to refuse."""
     weeks = (days - recent_days - gap_days) // _check.WEEK_DAYS
     return max(min(weeks * _check.WEEK_DAYS, MOST_BASELINE_DAYS), recent_days)

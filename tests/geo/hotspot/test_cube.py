@@ -125,6 +125,8 @@ def test_planes_by_category_and_source_add_up():
     assert (
         cube.totals().loc["fire", "unknown"] == ((table["category"] == "fire") & table["source"].isna()).sum()
     )
+    independent = cube.plane(source="independent").sum()
+    assert independent == n - (table["source"] == "discovered").sum()
     behind = cube.rows_behind("b", days=2, category="fire")
     assert len(behind) == cube.plane(category="fire")[-2:, 1].sum()
     picked = table.iloc[behind]
