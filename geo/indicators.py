@@ -13,7 +13,7 @@ import pandas as pd
 
 from geo.count import per_grid
 from geo.errors import UnknownNameError
-from geo.people import TOTAL, workload
+from geo.people import TOTAL, suppress, workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geo.city import City
+    from geo.scope import Scope
 
 WINDOW = pd.Timedelta(days=28)
 
@@ -134,3 +135,18 @@ def indicator(name: str) -> Indicator:
         return INDICATORS[name]
     except KeyError:
         raise UnknownNameError("indicator", name, INDICATORS) from None
+
+
+def suppressed_workload(city: City, *, k: int) -> pd.DataFrame:
+    """Service workload per grid and category with small counts hidden (小数隐藏), once per version and k."""
+    grids = city.degrees("grids")
+    return city.derive(
+        f"workload:{k}",
+        ("grids", "people"),
+        lambda: suppress(workload(city.degrees("people"), grids), grids, k=k),
+    )
+
+
+def seen_values(city: City, indicator: Indicator, *, scope: Scope) -> pd.Series:
+    """Values of an indicator as a scope may see them: small counts of persons are missing."""
+    return suppressed_workload(city, k=scope.k)[TOTAL] if indicator.persons else indicator.of(city)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from geo.people import TOTAL, suppress, workload
+from geo.indicators import suppressed_workload
+from geo.people import TOTAL
 from layers import style
 
 if TYPE_CHECKING:
@@ -49,16 +50,6 @@ class Ranked:
     parts: pd.DataFrame
 
 
-def suppressed_workload(city: City, k: int) -> pd.DataFrame:
-    """Return the service workload per grid and category with small counts hidden, once per version and k."""
-    grids = city.degrees("grids")
-    return city.derive(
-        f"workload:{k}",
-        ("grids", "people"),
-        lambda: suppress(workload(city.degrees("people"), grids), grids, k=k),
-    )
-
-
 def ranked(city: City, indicator: Indicator, *, scope: Scope) -> Ranked:
     """Return values and ranks of an indicator; counts of persons below the scope's k are hidden.
 
@@ -73,7 +64,7 @@ def _ranked(city: City, indicator: Indicator, k: int) -> Ranked:
     grids = city.degrees("grids")
     parts = pd.DataFrame(index=grids.index)
     if indicator.persons:
-        table = suppressed_workload(city, k)
+        table = suppressed_workload(city, k=k)
         value, parts = table[TOTAL], table.drop(columns=TOTAL)
     else:
         value = indicator.of(city)

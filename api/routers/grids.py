@@ -7,8 +7,7 @@ from fastapi import APIRouter
 
 from api.deps import CityDep, ScopeDep, StateDep
 from geo.errors import ForbiddenError, NotFoundError
-from geo.indicators import INDICATORS
-from geo.people import suppress, workload
+from geo.indicators import INDICATORS, seen_values
 from geo.scope import visible_grids
 
 router = APIRouter(prefix="/v1/grids", tags=["grids"])
@@ -41,32 +40,10 @@ def grid_card(grid_id: str, state: StateDep, city: CityDep, scope: ScopeDep) -> 
         "lat": round(float(lat), 7),
         "bbox": [round(float(v), 7) for v in grids.geometry[grid_id].bounds],
         "indicators": {
-            name: {"value": _plain(_value(name, city, scope)[grid_id]), "unit": i.unit, "zh": i.zh}
+            name: {"value": _plain(seen_values(city, i, scope=scope)[grid_id]), "unit": i.unit, "zh": i.zh}
             for name, i in INDICATORS.items()
         },
     }
-
-
-def _value(name: str, city: CityDep, scope: ScopeDep) -> pd.Series:
-    return scoped_values(name, city, scope)
-
-
-def scoped_values(name: str, city: CityDep, scope: ScopeDep) -> pd.Series:
-    """Values of an indicator as this scope may see them: counts of persons suppressed (小数隐藏)."""
-    chosen = INDICATORS[name]
-    if not chosen.persons:
-        return chosen.of(city)
-    return suppressed_workload(city, scope.k)["total"]
-
-
-def suppressed_workload(city: CityDep, k: int) -> pd.DataFrame:
-    """Return the service workload per grid and category with small counts hidden, once per version and k."""
-    grids = city.degrees("grids")
-    return city.derive(
-        f"workload:{k}",
-        ("grids", "people"),
-        lambda: suppress(workload(city.degrees("people"), grids), grids, k=k),
-    )
 
 
 def _chain(grids: pd.DataFrame, grid_id: str) -> list[dict[str, Any]]:

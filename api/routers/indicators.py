@@ -6,8 +6,7 @@ import numpy as np
 from fastapi import APIRouter, Query
 
 from api.deps import CityDep, IndicatorDep, ScopeDep, StateDep
-from api.routers.grids import scoped_values
-from geo.indicators import INDICATORS
+from geo.indicators import INDICATORS, seen_values
 from geo.scope import visible_grids
 
 router = APIRouter(prefix="/v1/indicators", tags=["indicators"])
@@ -38,7 +37,7 @@ def indicator_values(
     seen = visible_grids(grids, scope).to_numpy()
     if level is not None:
         seen = seen & (grids["level"] == level).to_numpy(dtype=bool)
-    values = scoped_values(indicator.name, city, scope)[seen].to_numpy(dtype="float64", na_value=np.nan)
+    values = seen_values(city, indicator, scope=scope)[seen].to_numpy(dtype="float64", na_value=np.nan)
     shown = [None if np.isnan(v) else round(v, 6) for v in values.tolist()]
     return {
         "name": indicator.name,
