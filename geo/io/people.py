@@ -148,9 +148,9 @@ class Counting:
         """Base grid of each row's coordinates; the coordinates go no further."""
         shapes, absent = shape.from_columns(columns, self._found, numbers)
         problems.update(absent)
-        extent = place.Extent.of(self.city)
+        witness = place.Witness.of(self.city, "people")
         headers_ = {c: h for c, h in self._found.items() if c in headers.PLACE}
-        chosen = place.decide(self.source, self.options.crs, headers_, shapes, extent)
+        chosen = place.decide(self.source, self.options.crs, headers_, shapes, witness)
         self.report.crs = chosen.label
         grid = derive.grid_of(place.to_degrees(shapes, chosen), self.city)
         self.report.derived["grid_id.from_coordinates"] += int(grid.notna().sum())

@@ -333,7 +333,7 @@ def _plan(source: Source, first: Chunk, run: _Run) -> rows.FilePlan:
     report.columns = dict(found) if source.format != "osm" else {}
     used = {*found.values(), *personal, *options.parents}
     report.unused = [h for h in source.columns if h not in used]
-    extent = place.Extent.of(city) if contract.name not in ("boundary", "grids") else place.Extent()
+    witness = place.Witness.of(city, contract.name)
     chosen = None
     if contract.geometry:
         raw = first.shapes
@@ -343,7 +343,7 @@ def _plan(source: Source, first: Chunk, run: _Run) -> rows.FilePlan:
             )
         _refuse_type(contract, source, raw)
         chosen = place.decide(
-            source, options.crs, {c: h for c, h in found.items() if c in headers.PLACE}, raw, extent
+            source, options.crs, {c: h for c, h in found.items() if c in headers.PLACE}, raw, witness
         )
         report.crs = chosen.label
         report.note(f"coordinate system {chosen.label}: {chosen.evidence}")
@@ -356,7 +356,7 @@ def _plan(source: Source, first: Chunk, run: _Run) -> rows.FilePlan:
         headers=found,
         factors=mapped.factors,
         place=chosen,
-        extent=extent,
+        witness=witness,
         constants=constants,
         city=city,
         timezone=options.timezone,

@@ -8,7 +8,7 @@ to answer. Nothing is ever guessed silently: the report names the system and the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ import shapely
 
 from geo import crs as crs_
 from geo.errors import ImportRefusedError, Problem
+from geo.quality import Reference, Verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,7 +90,11 @@ class Place:
 
 
 def decide(
-    source: Source, said: str, headers: Mapping[str, str], shapes: NDArray[np.object_], extent: Extent
+    source: Source,
+    said: str,
+    headers: Mapping[str, str],
+    shapes: NDArray[np.object_],
+    witness: Witness,
 ) -> Place:
     """Decide the coordinate system of a file from its first chunk.
 
@@ -103,38 +108,129 @@ def decide(
         Place column → header, empty if the format has geometry.
     shapes
         Raw shapes of the chunk.
-    extent
+    witness
         What the city holds.
 
     Raises
     ------
     ImportRefusedError
-        Longitude and latitude are swapped, numbers do not fit the system, or the system is not known.
+        Longitude and latitude are swapped, several systems are mixed, the numbers do not fit the system, what the
+        city holds contradicts what the file declares, or the system is not known.
     """
     x, y = _sample(shapes)
     if not len(x):
         return Place("wgs84", "", "no coordinates")
     as_degrees = float(np.mean((np.abs(x) <= 180) & (np.abs(y) <= 180)))
+    names = (headers.get("lon") or headers.get("x") or "x", headers.get("lat") or headers.get("y") or "y")
+    if as_degrees > 0.5:
+        _refuse_swapped(source.path, x, y, names, witness.extent)
+    declared = crs_name(source.crs) if source.crs is not None and source.trusted_crs else ""
+    found = witness.verdict(shapes, declared)
     if said != "auto":
         place = _said(said)
-    elif source.crs is not None and source.trusted_crs:
-        place = Place(source.crs, crs_name(source.crs), "declared by the file")
+        _warn(source, place, found)
+    elif declared and source.crs is not None:
+        place = Place(source.crs, declared, "declared by the file")
+        _refuse_contradiction(source.path, place, found)
     else:
-        place = _found(source, headers, as_degrees)
-    names = (headers.get("lon") or headers.get("x") or "x", headers.get("lat") or headers.get("y") or "y")
-    if place.degrees:
-        if as_degrees < 0.5:
-            raise ImportRefusedError(
-                f"{source.path}: {place.label} are degrees, but the coordinates are like {x[0]:.2f}, {y[0]:.2f}; "
-                "allowed: the projected system they are in, with --crs EPSG:n"
-            )
-        _refuse_swapped(source.path, x, y, names, extent)
-    elif as_degrees > 0.5:
+        place = _found(source, headers, as_degrees, found)
+    if found.verdict in ("mixed", "swapped") or found.swapped:
+        _refuse_verdict(source.path, found, names)
+    if place.degrees and as_degrees < 0.5:
+        raise ImportRefusedError(
+            f"{source.path}: {place.label} are degrees, but the coordinates are like {x[0]:.2f}, {y[0]:.2f}; "
+            "allowed: the projected system they are in, with --crs EPSG:n"
+        )
+    if not place.degrees and as_degrees > 0.5:
         raise ImportRefusedError(
             f"{source.path}: {place.label} is in metres or feet, but the coordinates are like {x[0]:.5f}, "
             f"{y[0]:.5f}, which are degrees; allowed: --crs wgs84, gcj02 or bd09"
         )
     return place
+
+
+@dataclass(slots=True)
+class Witness:
+    """What the city holds, as evidence about coordinates: made from a snapshot when first asked."""
+
+    city: City | None
+    table: str
+    extent: Extent = field(default_factory=Extent)
+    _reference: Reference | None = None
+
+    @classmethod
+    def of(cls, city: City, table: str) -> Witness:
+        """Witness of all tables but the one that is imported (地面数据不作自己的证人)."""
+        extent = Extent() if table in ("boundary", "grids") else Extent.of(city)
+        return cls(city, table, extent)
+
+    def verdict(self, shapes: NDArray[np.object_], declared: str = "", *, most: int = 4000) -> Verdict:
+        """Judge the place of shapes by what the city holds; ``unknown`` where it holds no grids and no boundary."""
+        reference = self._evidence()
+        if reference is None:
+            return Verdict("unknown")
+        whole = shapes[~shapely.is_missing(shapes) & ~shapely.is_empty(shapes)]
+        whole = whole[:: max(len(whole) // most, 1)]
+        points = np.where(shapely.get_type_id(whole) == 0, whole, shapely.centroid(whole))
+        return verdict(
+            shapely.get_x(points),
+            shapely.get_y(points),
+            reference=reference,
+            table=self.table,
+            declared=declared,
+        )
+
+    def _evidence(self) -> Reference | None:
+        if self._reference is None and self.city is not None:
+            others = [n for n in ("boundary", "grids") if n != self.table and len(self.city.degrees(n))]
+            if others:
+                tables = {n: self.city.table(n) for n in ("boundary", "grids", "roads", "buildings")}
+                self._reference = Reference.of(tables, crs=self.city.crs, without=self.table)
+        return self._reference
+
+
+def _named(found: Verdict) -> bool:
+    return found.verdict not in ("unknown", "mixed", "swapped") and bool(found.source)
+
+
+def _agrees(place: Place, found: Verdict) -> bool:
+    """Whether a verdict says the same system, or one that puts the points within 300 m of the same place."""
+    plain = {"wgs84", "cgcs2000", "EPSG:4326", LONLAT}
+    return (
+        found.source == place.label
+        or place.label in found.equivalents
+        or (place.label in plain and found.source in plain)
+        or (found.verdict == "wgs84" and not isinstance(place.source, str) and place.source.is_geographic)
+    )
+
+
+def _refuse_contradiction(path: Path, place: Place, found: Verdict) -> None:
+    if _named(found) and not _agrees(place, found):
+        raise ImportRefusedError(
+            f"{path}: declares {place.label}, but what the city holds says {found.source} ({found.message}; margin "
+            f"{found.margin:.1f} standard deviations). Say --crs {found.source}, or --crs {place.label} if the file "
+            "is right"
+        )
+
+
+def _refuse_verdict(path: Path, found: Verdict, names: Sequence[str]) -> None:
+    if found.verdict == "mixed":
+        parts = "; ".join(f"{name}: {part}" for name, part in found.parts.items())
+        raise ImportRefusedError(
+            f"{path}: its rows are in more than one coordinate system: {found.message} ({parts}); allowed: one system "
+            "a file. Import the parts one by one (--where) with --crs"
+        )
+    raise ImportRefusedError(
+        f"{path}: longitude and latitude (or east and north) are swapped: {found.message}. Say --column "
+        f"{names[1]}=lon --column {names[0]}=lat"
+    )
+
+
+def _warn(source: Source, place: Place, found: Verdict) -> None:
+    if _named(found) and not _agrees(place, found):
+        source.notes.append(
+            f"read as {place.label} as told, although the city says {found.source}: {found.message}"
+        )
 
 
 def _sample(
@@ -155,21 +251,28 @@ def _said(name: str) -> Place:
     return Place(parsed, label, "named by the user")
 
 
-def _found(source: Source, headers: Mapping[str, str], as_degrees: float) -> Place:
+def _found(source: Source, headers: Mapping[str, str], as_degrees: float, found: Verdict) -> Place:
+    if _named(found):
+        parsed = crs_.parse_crs(found.source)
+        label = "EPSG:4326" if parsed in ("wgs84", "cgcs2000") else found.source
+        return Place(parsed, label, f"found: {found.message}; margin {found.margin:.1f} standard deviations")
     if as_degrees >= 0.5:
         words = " ".join(headers.get(k, "") for k in ("lon", "lat", "lonlat", "x", "y"))
         for pattern, name in _HINTS:
             if pattern.search(words):
                 return Place(name, name, f"header {words.strip()!r}")
-        if source.crs is not None and source.crs.is_geographic:
-            return Place("wgs84", "EPSG:4326", "default of the format")
-        return Place("wgs84", "EPSG:4326", "degrees, nothing else said")
+        said = "default of the format" if source.crs is not None else "degrees, nothing else said"
+        return Place("wgs84", "EPSG:4326", f"{said}; not confirmed by what the city holds")
     if source.crs is not None:
         return Place(source.crs, crs_name(source.crs), "default of the format")
     raise ImportRefusedError(
-        f"{source.path}: the coordinates are metres or feet and the file does not say of which system; "
-        "allowed: --crs EPSG:n (e.g. EPSG:4549 for CGCS2000 at 120° E, EPSG:3826 for TWD97)"
+        f"{source.path}: the coordinates are metres or feet and the file does not say of which system"
+        f"{_candidates(found)}; allowed: --crs EPSG:n (e.g. EPSG:4549 for CGCS2000 at 120° E, EPSG:3826 for TWD97)"
     )
+
+
+def _candidates(found: Verdict) -> str:
+    return f" (it may be {', '.join(found.candidates[:4])})" if found.candidates else ""
 
 
 def crs_name(crs: pyproj.CRS) -> str:

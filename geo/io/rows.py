@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geo.city import City
-    from geo.io.place import Extent, Place
+    from geo.io.place import Place, Witness
     from geo.io.report import Report
 
 # Things that stand in one place once: the same row twice is the same thing. Two incidents may be alike.
@@ -45,7 +45,7 @@ class FilePlan:
     headers: dict[str, str]  # contract column, place or part -> header
     factors: Mapping[str, float]
     place: Place | None
-    extent: Extent
+    witness: Witness
     constants: Mapping[str, str]
     city: City
     timezone: str
@@ -183,7 +183,7 @@ def _placed(
     work.report.repairs.update(counts)
     if plan.place is not None:
         shapes = place.to_degrees(shapes, plan.place)
-    work.refuse(place.faults(shapes, rows, where, plan.extent, keep_outside=plan.keep_outside))
+    work.refuse(place.faults(shapes, rows, where, plan.witness.extent, keep_outside=plan.keep_outside))
     return shapes
 
 
