@@ -9,10 +9,13 @@ import typer
 
 from api.cli.base import DEFAULT_CITY, CityOption, JsonOption, err, out, print_json
 from geo import covered
+from geo.coverage import blind_spot
+from geo.coverage.blind_spot import KINDS
 from geo.coverage.ledger import BASIS_ZH, compare
-from geo.errors import NotFoundError
+from geo.errors import NotFoundError, UnknownNameError
 from geo.io import ledger as files
-from geo.store import open_store
+from geo.scope import Scope, visible_grids
+from geo.store import open_city, open_store
 
 KIND = "ledger"
 SecretOption = Annotated[bool, typer.Option("--with-secret", help="Count secret cameras too (涉密点位)")]
@@ -68,6 +71,62 @@ def coverage(
         print_json(answer)
     else:
         _show(answer, by)
+
+
+def blind_spots(
+    city: CityOption = DEFAULT_CITY,
+    kind: Annotated[str, typer.Option(help="road, junction, target or cordon; default: all")] = "",
+    top: Annotated[int, typer.Option(min=1, help="Rows")] = 20,
+    grid: Annotated[str, typer.Option(help="Only in this grid and below")] = "",
+    ring: Annotated[str, typer.Option(help="Instead: what closes the ring around this grid")] = "",
+    working: Annotated[bool, typer.Option("--working", help="Only cameras in order count")] = False,
+    file: Annotated[Path | None, typer.Option("--out", help="List as .xlsx or .gpkg")] = None,
+    secret: SecretOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Roads, junctions, targets and ring leaks that nobody watches, worst first (盲区清单)."""
+    snapshot = open_city(city)
+    if ring:
+        _show_ring(covered.ring_of(snapshot, ring, secret=secret, working=working), ring, as_json=as_json)
+        return
+    if kind and kind not in KINDS:
+        raise UnknownNameError("kind of blind spot", kind, KINDS)
+    table = covered.blind_spots_of(snapshot, secret=secret, working=working)
+    table = table[table["kind"] == kind] if kind else table
+    if grid:
+        grids = snapshot.degrees("grids")
+        if grid not in grids.index:
+            raise NotFoundError(f"there is no grid {grid!r}")
+        below = grids.index[visible_grids(grids, Scope(roots=frozenset([grid])))]
+        table = table[table["grid_id"].isin(below)]
+    if file is not None:
+        files.write(file, {"盲区清单": files.chinese(table, files.SPOT_ZH)}, {"得分": blind_spot.FORMULA})
+        err.print(f"wrote {file}: {len(table)} rows", markup=False)
+    shown = table.head(top)
+    if as_json:
+        rows = pd.DataFrame(shown.drop(columns="geometry")).round(3).to_dict("records")
+        print_json(
+            {"total": len(table), "kinds": table["kind"].value_counts().to_dict(), "blind_spots": rows}
+        )
+        return
+    for row in shown.itertuples():
+        out.print(f"{row.rank:>4}  {KINDS[row.kind]}  {row.text}（得分 {row.score:.1f}）", markup=False)
+    err.print(f"{len(table)} blind spots; score = {blind_spot.FORMULA}", markup=False)
+
+
+def _show_ring(table: Any, grid: str, *, as_json: bool) -> None:  # noqa: ANN401 - a GeoDataFrame
+    missing = table[table["role"] == "watch"]
+    if as_json:
+        rows = pd.DataFrame(table.drop(columns="geometry")).to_dict("records")
+        print_json({"grid_id": grid, "leaks": len(missing), "streets": rows})
+        return
+    watched = len(table) - len(missing)
+    if missing.empty:
+        out.print(f"网格 {grid} 已围合：{watched} 处路段已看住，无缺口", markup=False)
+    else:
+        out.print(f"网格 {grid} 还需补 {len(missing)} 处即可围合（已看住 {watched} 处）：", markup=False)
+    for row in missing.itertuples():
+        out.print(f"    {row.near}  {row.name or '无名道路'}", markup=False)
 
 
 def _changes(table: pd.DataFrame, kept: dict[str, dict[str, Any]], since: str) -> dict[str, Any]:
@@ -148,3 +207,4 @@ def _percent(rate: float | None) -> str:
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(coverage)
+    app.command("blind-spots")(blind_spots)

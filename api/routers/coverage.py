@@ -12,7 +12,8 @@ from fastapi import APIRouter, Path, Query, Response
 from api.deps import CityDep, ScopeDep
 from geo import covered
 from geo.city import City
-from geo.errors import BadInputError, ForbiddenError, NotFoundError
+from geo.coverage.blind_spot import KINDS
+from geo.errors import BadInputError, ForbiddenError, NotFoundError, UnknownNameError
 from geo.scope import Scope, visible_grids
 
 router = APIRouter(prefix="/v1", tags=["coverage"])
@@ -161,6 +162,54 @@ def losses(
         "total": len(table),
         "losses": table.head(limit).round(1).reset_index().to_dict("records"),
     }
+
+
+@router.get("/blind-spots")
+def blind_spots(
+    city: CityDep,
+    scope: ScopeDep,
+    kind: Annotated[str | None, Query(description="road, junction, target, cordon")] = None,
+    working: Annotated[bool, Query(description="Only cameras in order count")] = False,
+    grid: Grid = None,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """Return blind spots with names, highest score first, with every factor of the score (盲区清单)."""
+    table = covered.blind_spots_of(city, secret=scope.sees_secret, working=working)
+    keep = np.array(table["grid_id"].isin(_reach(city, scope, grid))) | _everything(scope, grid)
+    if kind is not None:
+        if kind not in KINDS:
+            raise UnknownNameError("kind of blind spot", kind, KINDS)
+        keep &= (table["kind"] == kind).to_numpy()
+    part = table[keep].head(limit)
+    shapes = part.geometry.to_crs(city.lonlat_crs)
+    rows = [
+        _clean(row) | {"geometry": orjson.loads(shapely.to_geojson(shapely.set_precision(shape, 1e-7)))}
+        for (_, row), shape in zip(part.drop(columns="geometry").iterrows(), shapes, strict=True)
+    ]
+    counts = table.loc[keep, "kind"].value_counts().to_dict()
+    return {
+        "total": int(keep.sum()),
+        "kinds": {str(k): int(v) for k, v in counts.items()},
+        "blind_spots": rows,
+    }
+
+
+@router.get("/coverage/ring/{grid_id}")
+def ring(
+    grid_id: Annotated[str, Path(max_length=64)],
+    city: CityDep,
+    scope: ScopeDep,
+    working: Annotated[bool, Query(description="Only cameras in order count")] = False,
+) -> dict[str, Any]:
+    """Return the fewest streets whose watching closes the ring around a grid (围合方案)."""
+    _reach(city, scope, grid_id)
+    table = covered.ring_of(city, grid_id, secret=scope.sees_secret, working=working)
+    shapes = table.geometry.to_crs(city.lonlat_crs)
+    streets = [
+        _clean(row) | {"geometry": orjson.loads(shapely.to_geojson(shapely.set_precision(shape, 1e-7)))}
+        for (_, row), shape in zip(table.drop(columns="geometry").iterrows(), shapes, strict=True)
+    ]
+    return {"grid_id": grid_id, "leaks": int((table["role"] == "watch").sum()), "streets": streets}
 
 
 def _camera(city: City, table: gpd.GeoDataFrame, optics: pd.DataFrame, camera_id: str) -> dict[str, Any]:

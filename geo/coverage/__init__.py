@@ -1,7 +1,7 @@
 """Coverage that can be defended (覆盖): what cameras truly see, and what follows from it.
 
 `field_of_view` gives exact polygons; `watch` joins them with each camera's state and picture; `ledger`,
-`staircase`, `outage` measure.
+`staircase`, `outage` measure; `blind_spot` and `cordon` name what nobody watches.
 """
 
 from geo.coverage.view import Fields, Scene, field_of_view, fields, scene

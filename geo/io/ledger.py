@@ -27,7 +27,7 @@ RATE_ZH: Mapping[str, str] = {
 }  # fmt: skip
 SPOT_ZH: Mapping[str, str] = {
     "rank": "序号", "kind": "类型", "name": "名称", "text": "说明", "grid_id": "网格编码", "measure": "未覆盖量",
-    "unit": "单位", "incidents": "周边警情", "weight": "等级权重", "score": "得分", "near": "参照路口",
+    "unit": "单位", "incidents": "周边警情", "weight": "等级权重", "base": "基准", "share": "未覆盖占比", "score": "得分", "near": "参照路口",
 }  # fmt: skip
 
 

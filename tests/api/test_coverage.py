@@ -141,3 +141,35 @@ def test_ledger_as_workbook_and_geopackage(folder, tmp_path):
     assert layers["目标覆盖台账"] == "Point"
     assert len(pyogrio.read_dataframe(tmp_path / "book.gpkg", layer="目标覆盖台账")) == 60
     assert run(cli, ["coverage", "--city", str(folder), "--out", str(tmp_path / "book.pdf")]).exit_code == 1
+
+
+def test_blind_spots_in_order_and_in_words(client, city):
+    body = client.get("/v1/blind-spots", params={"limit": 1000}).json()
+    assert body["total"] == len(body["blind_spots"]) == sum(body["kinds"].values())
+    scores = [b["score"] for b in body["blind_spots"]]
+    assert scores == sorted(scores, reverse=True)
+    assert all("周边警情" in b["text"] for b in body["blind_spots"])
+    roads = client.get("/v1/blind-spots", params={"kind": "road"}).json()
+    assert roads["total"] == body["kinds"]["road"]
+    assert roads["blind_spots"][0]["geometry"]["type"] == "LineString"
+    assert client.get("/v1/blind-spots", params={"kind": "sea"}).status_code == 404
+    village = city.grids.index[city.grids["level"] == 2][0]
+    ring = client.get(f"/v1/coverage/ring/{village}").json()
+    assert ring["leaks"] == sum(s["role"] == "watch" for s in ring["streets"])
+
+
+def test_blind_spots_on_the_command_line(folder, tmp_path, city):
+    run = CliRunner().invoke
+    body = json.loads(run(cli, ["blind-spots", "--city", str(folder), "--json", "--top", "3"]).stdout)
+    assert len(body["blind_spots"]) == 3
+    assert body["total"] == sum(body["kinds"].values())
+    text = run(cli, ["blind-spots", "--city", str(folder), "--kind", "road", "--top", "1"]).stdout
+    assert "m 无覆盖" in text
+    out = tmp_path / "gaps.gpkg"
+    assert (
+        run(cli, ["blind-spots", "--city", str(folder), "--kind", "road", "--out", str(out)]).exit_code == 0
+    )
+    assert len(pyogrio.read_dataframe(out, layer="盲区清单")) == body["kinds"]["road"]
+    village = city.grids.index[city.grids["level"] == 2][0]
+    assert "围合" in run(cli, ["blind-spots", "--city", str(folder), "--ring", village]).stdout
+    assert run(cli, ["blind-spots", "--city", str(folder), "--grid", "nowhere"]).exit_code == 1
