@@ -5,11 +5,12 @@ from api.cli import coverage as _coverage
 from api.cli import demo as _demo
 from api.cli import export as _export
 from api.cli import import_ as _import
+from api.cli import locate as _locate
 from api.cli import map as _map
 from api.cli import serve as _serve
 from api.cli.base import app, main
 
 __all__ = ["app", "main"]
 
-for _module in (_city, _coverage, _demo, _export, _import, _map, _serve):
+for _module in (_city, _coverage, _demo, _export, _import, _locate, _map, _serve):
     _module.register(app)

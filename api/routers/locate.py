@@ -14,15 +14,18 @@ from api.point import point_answers
 from api.routers.incidents import Crs
 from geo.city import City
 from geo.crs import convert
+from geo.errors import BadInputError
 from geo.scope import Scope, visible_grids
+from geo.store.addresses import LONGEST_TEXT, locate_address
 
 router = APIRouter(prefix="/v1/locate", tags=["locate"])
 
 Lon = Annotated[
-    float, Query(ge=-180, le=180, allow_inf_nan=False, description="Longitude, degrees", examples=[118.05])
+    float | None,
+    Query(ge=-180, le=180, allow_inf_nan=False, description="Longitude, degrees", examples=[118.05]),
 ]
 Lat = Annotated[
-    float, Query(ge=-90, le=90, allow_inf_nan=False, description="Latitude, degrees", examples=[36.81])
+    float | None, Query(ge=-90, le=90, allow_inf_nan=False, description="Latitude, degrees", examples=[36.81])
 ]
 AsOf = Annotated[date | None, Query(description="Answer with the grids of this date; default: now")]
 Radius = Annotated[float, Query(ge=0, le=5000, description="Uncertainty of the place, metres")]
@@ -46,24 +49,42 @@ BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
 @router.get("", responses={200: {"content": {"application/json": {"example": POINT}}}})
-def locate_point(
+def locate(
     city: CityDep,
     scope: ScopeDep,
-    lon: Lon,
-    lat: Lat,
+    lon: Lon = None,
+    lat: Lat = None,
+    address: Annotated[
+        str | None, Query(max_length=LONGEST_TEXT, description="Address in words (地址)")
+    ] = None,
     as_of: AsOf = None,
     crs: Crs = "cgcs2000",
     radius_m: Radius = 0.0,
+    district: Annotated[str, Query(max_length=60, description="With `address`: its district or town")] = "",
 ) -> Response:
-    """Return the grids of a place: town, village, base grid; dedicated and micro-grids where there are any.
+    """Return the grids of a place, given by `lon` and `lat` or by `address`.
 
-    `grids` goes from town down; a dedicated grid (专属网格) stands before the base grid beneath it and takes
-    precedence. `edge_m` is the distance to the nearest border of the base grid, `also` the other base grids
-    within `radius_m` (0: those that share the border the place is on), `nearest` the nearest base grid where
-    the place is in none. On a border the lowest code answers. `lon` and `lat` of the answer are CGCS2000.
+    By coordinates: `grids` goes from town down to the base grid and micro-grid; a dedicated grid (专属网格) stands
+    before the base grid beneath it and takes precedence. `edge_m` is the distance to the nearest border of the
+    base grid, `also` the other base grids within `radius_m` (0: those that share the border the place is on),
+    `nearest` the nearest base grid where the place is in none. On a border the lowest code answers. `lon` and
+    `lat` of the answer are CGCS2000.
+
+    By address: `candidates`, best first; `lon` and `lat` may be given as a place nearby, which is evidence.
     """
-    x, y = _degrees(np.array([lon]), np.array([lat]), crs)
-    return answer_point(city, scope, float(x[0]), float(y[0]), as_of=as_of, radius_m=radius_m)
+    if (lon is None) != (lat is None) or (lon is None and address is None):
+        raise BadInputError("lon and lat: give both, or an address")
+    place = None
+    if lon is not None and lat is not None:
+        x, y = _degrees(np.array([lon]), np.array([lat]), crs)
+        place = float(x[0]), float(y[0])
+    if address is not None:
+        answer = locate_address(city, address, near=place, district=district, as_of=as_of)
+        return Response(
+            orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json"
+        )
+    assert place is not None  # noqa: S101  # one of them was given
+    return answer_point(city, scope, *place, as_of=as_of, radius_m=radius_m)
 
 
 def answer_point(

@@ -260,3 +260,12 @@ def test_the_documentation_has_examples(client):
     assert "example" in paths["get"]["responses"]["200"]["content"]["application/json"]
     assert {"application/json", ARROW} <= set(paths["post"]["requestBody"]["content"])
     assert {"lon", "lat", "as_of", "crs"} <= {p["name"] for p in paths["get"]["parameters"]}
+
+
+def test_an_address_is_answered_by_the_same_route(client, demo_tiny):
+    text = demo_tiny.degrees("addresses")["standard"].iloc[5]
+    answer = client.get("/v1/locate", params={"address": text})
+    assert answer.status_code == 200, answer.text
+    first = answer.json()["candidates"][0]
+    assert first["standard"] == text
+    assert first["grid_id"] == demo_tiny.locate(first["lon"], first["lat"])["base"].iloc[0]
