@@ -12,6 +12,7 @@ from api.fastpath import FastPath
 from api.observe import Observe
 from api.routers import (
     addresses,
+    console,
     coverage,
     grids,
     health,
@@ -29,6 +30,7 @@ from api.state import ServerState
 from layers.tiles import TileCache
 
 ROUTERS = (
+    console.router,
     health.router,
     addresses.router,
     grids.router,

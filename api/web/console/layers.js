@@ -1,0 +1,208 @@
+// The map's tile layers: made from the catalogue in the page's configuration, kept in step with the state.
+
+import { get, aborted } from './api.js';
+import { styleOf } from './draw.js';
+import { state } from './state.js';
+import { shadeFor } from './shade.js';
+
+const L = window.L;
+const ORDER = ['basemap', 'shade', 'micro_grids', 'borders', 'incidents', 'blind_spots', 'targets', 'facilities', 'hazards', 'cameras', 'grid_labels'];
+const KEYS = { grids: 'grid_id', cameras: 'camera_id', targets: 'target_id', facilities: 'facility_id', hazards: 'hazard_id', incidents: 'incident_id' };
+
+export class Layers {
+  constructor(map, config, onStatus) {
+    this.map = map;
+    this.config = config;
+    this.onStatus = onStatus;
+    this.shown = new Map();
+    this.status = new Map();
+    this.changed = new Map(); // live states of cameras and facilities, by id
+    watchTiles((name, ok) => { if (!ok) this.mark(name, 'failed'); });
+  }
+
+  /** Names of the catalogue's layers behind a name of the tree. */
+  members(name) {
+    return (this.config.groups[name] || [name]).map((n) => this.config.layers[n]).filter(Boolean);
+  }
+
+  has(name) {
+    return this.members(name).length > 0;
+  }
+
+  /** Bring the map to what the state says. */
+  async sync() {
+    const wanted = new Map();
+    for (const name of state.on) if (this.has(name)) wanted.set(name, this.plan(name));
+    if (state.shade) {
+      const plan = await this.planShade();
+      if (plan) wanted.set('shade', plan);
+    }
+    for (const name of [...this.shown.keys()]) if (!wanted.has(name)) this.remove(name);
+    for (const [name, plan] of wanted) {
+      const old = this.shown.get(name);
+      if (!old || old.plan.key !== plan.key) this.show(name, plan);
+      this.shown.get(name).layer.setOpacity(state.opacity[name] ?? 1);
+    }
+    this.onStatus();
+  }
+
+  plan(name) {
+    const members = this.members(name);
+    const query = this.query(name, members[0]);
+    const group = members.length > 1 || this.config.groups[name] ? name : members[0].name;
+    const styles = Object.fromEntries(members.map((m) => [m.name, this.live(m, styleOf({ ...m, kind: name }))]));
+    return { url: tileUrl(group, query, this.config.versions[group]), styles, members, key: `${group}?${query}|${state.theme}` };
+  }
+
+  async planShade() {
+    const grids = this.config.layers[this.config.finest];
+    if (!grids) return null;
+    try {
+      this.mark('shade', 'loading');
+      const shade = await shadeFor(state.shade, this.config);
+      this.mark('shade', 'ready');
+      const query = this.query('grids', grids, shade.indicator ? { indicator: shade.indicator } : {});
+      this.legend = { ...grids, ...shade, geometry: 'polygon' };
+      const draw = styleOf({ ...grids, style: shade.style });
+      const style = shade.values ? (p) => draw({ ...p, rank: shade.values.get(p.grid_id) ?? -1 }) : draw;
+      return { url: tileUrl(grids.name, query), styles: { [grids.name]: style }, members: [grids], key: `shade:${state.shade}:${shade.version}?${query}|${state.theme}` };
+    } catch (error) {
+      if (!aborted(error)) this.mark('shade', 'failed');
+      return null;
+    }
+  }
+
+  /** What a layer is asked for: only filters that it knows. */
+  query(name, layer, more = {}) {
+    const asked = new URLSearchParams(more);
+    const put = (key, value) => { if (value && layer.filters.includes(key)) asked.set(key, value); };
+    put('category', state.category.join(','));
+    put('source', state.source.join(','));
+    if (layer.filters.includes('since')) {
+      const { since, until } = windowOf(this.config);
+      put('since', since);
+      put('until', until);
+    }
+    if (name === 'cameras') put('state', state.camera.join(','));
+    if (!['basemap', 'borders', 'grid_labels'].includes(name) && state.grid) asked.set('grid', state.grid);
+    if (state.asOf && (layer.grids || name === 'borders' || name === 'grid_labels')) asked.set('as_of', state.asOf);
+    return asked.toString();
+  }
+
+  show(name, plan) {
+    const old = this.shown.get(name);
+    const layer = L.vectorGrid.protobuf(plan.url, {
+      rendererFactory: L.canvas.tile, vectorTileLayerStyles: plan.styles, interactive: false,
+      getFeatureId: (f) => f.properties[KEYS[plan.members[0].name]], maxZoom: 18, updateWhenZooming: false,
+      keepBuffer: 1, zIndex: 10 + ORDER.indexOf(name), className: `tiles-${name}`,
+    });
+    this.mark(name, 'loading');
+    layer.on('load', () => {
+      if (this.status.get(name) === 'loading') this.mark(name, 'ready');
+      if (old) this.map.removeLayer(old.layer);
+    });
+    if (old) old.layer.off('load');
+    this.shown.set(name, { layer, plan });
+    layer.addTo(this.map);
+  }
+
+  remove(name) {
+    this.map.removeLayer(this.shown.get(name).layer);
+    this.shown.delete(name);
+    this.status.delete(name);
+  }
+
+  retry(name) {
+    const entry = this.shown.get(name);
+    if (!entry) return this.sync();
+    this.mark(name, 'loading');
+    return entry.layer.redraw();
+  }
+
+  mark(name, status) {
+    const key = name === this.config.finest && this.shown.has('shade') ? 'shade' : name;
+    if (this.status.get(key) === status) return;
+    this.status.set(key, status);
+    this.onStatus();
+  }
+
+  /** Everything is drawn. */
+  get ready() {
+    return ![...this.status.values()].includes('loading');
+  }
+
+  /** Points under a place of the screen, nearest first: [{name, id, properties, away}]. */
+  hits(latlng, within = 12) {
+    const found = new Map();
+    const at = this.map.project(latlng);
+    for (const [name, { layer, plan }] of this.shown) {
+      if (!plan.members.some((m) => m.geometry === 'point') || name === 'grid_labels') continue;
+      for (const tile of Object.values(layer._vectorTiles || {})) {
+        const c = tile._tileCoord;
+        if (c.z !== Math.round(this.map.getZoom())) continue;
+        const p = at.subtract(c.scaleBy(L.point(256, 256)));
+        if (p.x < -20 || p.y < -20 || p.x > 276 || p.y > 276) continue;
+        for (const { feature } of Object.values(tile._features)) {
+          const away = feature._point ? feature._point.distanceTo(p) : Infinity;
+          const id = feature.properties[KEYS[plan.members[0].name]];
+          if (away <= within && id !== undefined && !(found.get(id)?.away <= away)) found.set(id, { name, id, properties: feature.properties, away });
+        }
+      }
+    }
+    return [...found.values()].sort((a, b) => a.away - b.away);
+  }
+
+  /** A camera or a facility changed its state: draw it anew where it is on the map. */
+  update(kind, id, newState) {
+    const name = { camera: 'cameras', facility: 'facilities' }[kind];
+    this.changed.set(id, newState);
+    const entry = this.shown.get(name);
+    if (!entry) return;
+    for (const tile of Object.values(entry.layer._vectorTiles || {})) {
+      const feature = tile._features[id]?.feature;
+      if (feature) entry.layer.setFeatureStyle(id, entry.plan.styles[name](feature.properties));
+    }
+  }
+
+  live(member, style) {
+    if (!['cameras', 'facilities'].includes(member.name)) return style;
+    const key = KEYS[member.name];
+    return (p) => style(this.changed.has(p[key]) ? { ...p, state: this.changed.get(p[key]) } : p);
+  }
+}
+
+/** The window of time that is on: the slider's step, or the last days of the data. */
+export function windowOf(config) {
+  if (state.from) {
+    const end = new Date(`${state.from}T00:00:00Z`);
+    end.setUTCDate(end.getUTCDate() + (state.step === 'week' ? 7 : 1));
+    return { since: state.from, until: end.toISOString().slice(0, 10) };
+  }
+  if (!state.days || !config.latest) return { since: '', until: '' };
+  return { since: new Date(Date.parse(config.latest) - state.days * 86400e3).toISOString().slice(0, 19) + 'Z', until: '' };
+}
+
+function tileUrl(name, query, version) {
+  const tail = [query, version && !query ? `v=${version}` : ''].filter(Boolean).join('&');
+  return `/tiles/${name}/{z}/{x}/{y}.mvt${tail ? `?${tail.replaceAll('{', '%7B')}` : ''}`;
+}
+
+/** A tile that fails is an empty tile and a mark on its layer, not an error without end. */
+function watchTiles(report) {
+  const plain = window.fetch.bind(window);
+  window.fetch = async (url, options) => {
+    const tile = /^\/tiles\/([^/]+)\/\d+\/\d+\/\d+\.mvt/.exec(String(url));
+    if (!tile) return plain(url, options);
+    const empty = new Response(new ArrayBuffer(0));
+    try {
+      const response = await plain(url, options);
+      report(tile[1], response.ok);
+      return response.status === 200 ? response : empty;
+    } catch (error) {
+      if (!aborted(error)) report(tile[1], false);
+      return empty;
+    }
+  };
+}
+
+export const layerInfo = (name, params) => get(`/tiles/${name}.json`, params);

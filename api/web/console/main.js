@@ -1,0 +1,240 @@
+// The console: puts the parts together. State goes one way: an action changes the state, the parts follow it.
+
+import { get, aborted } from './api.js';
+import { Card } from './card.js';
+import { byId, el, fill, notify } from './dom.js';
+import { install, setDark } from './draw.js';
+import { lang, moment, number, setLang, t } from './i18n.js';
+import { Layers } from './layers.js';
+import { Live } from './live.js';
+import { OpenIncidents } from './open.js';
+import { Search } from './search.js';
+import { change, onChange, preset, PRESETS, read, state } from './state.js';
+import { Timeline } from './time.js';
+import { Tree } from './tree.js';
+
+const L = window.L;
+const app = { ready: false };
+window.santu = app; // for tests and for the curious
+
+async function boot() {
+  read({ theme: matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light', lang: document.documentElement.lang === 'en' ? 'en' : 'zh' });
+  dress();
+  let config;
+  try {
+    config = await get('/console/config.json');
+  } catch (error) {
+    notify(`${t('failed')}: ${error.message}`, { error: true });
+    setTimeout(boot, 5000);
+    return;
+  }
+  start(config);
+}
+
+function start(config) {
+  install();
+  config.names = {};
+  app.config = config;
+  substitute(config);
+  const map = L.map('map', { preferCanvas: true, zoomControl: false, attributionControl: false, maxZoom: 18, minZoom: 6, fadeAnimation: false, zoomAnimation: false, markerZoomAnimation: false });
+  app.map = map;
+  L.control.zoom({ position: 'topright', zoomInTitle: '+', zoomOutTitle: '−' }).addTo(map);
+  L.control.scale({ imperial: false, position: 'bottomright' }).addTo(map);
+  const [west, south, east, north] = config.bounds;
+  if (config.basemap) L.tileLayer(config.basemap, { maxZoom: 18, attribution: config.basemap_attribution, zIndex: 1 }).addTo(map);
+  if (state.view) map.setView([state.view[1], state.view[2]], state.view[0]);
+  else map.fitBounds([[south, west], [north, east]], { padding: [20, 20], animate: false });
+
+  const redraw = () => app.tree?.render();
+  app.card = new Card(map, config);
+  app.layers = new Layers(map, config, () => { settle(); soon(redraw); });
+  app.open = new OpenIncidents(map, config, choose, () => { settle(); soon(redraw); });
+  app.tree = new Tree(config, app.layers, app.open);
+  app.search = new Search(config, goTo);
+  app.time = new Timeline(config, settled);
+  app.live = new Live(takeChanges, afresh, status);
+
+  map.on('moveend', () => { const c = map.getCenter(); change({ view: [map.getZoom(), c.lat, c.lng] }); });
+  map.on('click', (e) => pickAt(e.latlng));
+  new ResizeObserver(() => map.invalidateSize({ pan: false })).observe(byId('map'));
+  onChange(follow);
+  keys();
+  buttons();
+  words();
+  app.layers.sync();
+  app.open.load();
+  app.live.start();
+  byId('empty').hidden = Boolean(config.layers[config.finest]);
+  if (state.at) {
+    const [lon, lat] = state.at.split(',').map(Number);
+    if (Number.isFinite(lon) && Number.isFinite(lat)) app.card.show({ lon, lat });
+  }
+  settle();
+}
+
+/** An analysis that this server cannot give is replaced by the indicator nearest to it. */
+function substitute(config) {
+  const instead = { hotspots: 'incidents_28d', coverage: 'cameras_online', risk: 'incidents_28d' };
+  const known = (n) => !n || config.analyses[n] || config.indicators.some((i) => i.name === n);
+  for (const p of Object.values(PRESETS)) if (!known(p.shade)) p.shade = known(instead[p.shade]) ? instead[p.shade] : '';
+  if (!known(state.shade)) state.shade = known(instead[state.shade]) ? instead[state.shade] : '';
+}
+
+let redrawing = 0;
+function soon(work) {
+  cancelAnimationFrame(redrawing);
+  redrawing = requestAnimationFrame(work);
+}
+
+/** Parts follow the names that changed. */
+function follow(changed) {
+  const any = (...names) => names.some((n) => changed.has(n));
+  if (any('theme', 'lang', 'panel')) { dress(); words(); app.card.again(); }
+  if (any('grid') && app.live.grid !== state.grid) app.live.start();
+  if (any('on', 'shade', 'opacity', 'theme', 'category', 'source', 'camera', 'grid', 'days', 'step', 'from', 'asOf')) app.layers.sync();
+  if (any('category', 'source', 'grid', 'days', 'from', 'step')) app.open.load();
+  else if (any('on', 'theme', 'lang', 'opacity')) app.open.redraw();
+  if (any('from', 'step', 'days', 'lang')) app.time.render();
+  if (any('preset', 'lang')) presets();
+  if (![...changed].every((n) => n === 'view' || n === 'at')) soon(() => app.tree.render());
+}
+
+function dress() {
+  setLang(state.lang);
+  setDark(state.theme === 'dark');
+  document.documentElement.dataset.theme = state.theme;
+  document.body.classList.toggle('no-panel', !state.panel);
+}
+
+function words() {
+  document.title = `${app.config.name} · ${t('title')}`;
+  byId('city').textContent = app.config.name;
+  for (const node of document.querySelectorAll('[data-text]')) node.textContent = t(node.dataset.text);
+  for (const node of document.querySelectorAll('[data-label]')) { node.setAttribute('aria-label', t(node.dataset.label)); node.title = t(node.dataset.label); }
+  byId('data-to').textContent = app.config.latest ? t('dataTo', { t: moment(app.config.latest, app.config.timezone) }) : '';
+  byId('theme').setAttribute('aria-pressed', String(state.theme === 'dark'));
+  byId('panel-toggle').setAttribute('aria-expanded', String(state.panel));
+  app.search.words();
+  presets();
+  app.time.render();
+  app.tree.render();
+  app.open.list();
+  status(app.now || 'connecting', app.live.behindMinutes);
+}
+
+function presets() {
+  fill(byId('presets'), Object.keys(PRESETS).map((name, i) => el('button', { type: 'button', id: `preset-${name}`, 'aria-pressed': String(state.preset === name), onclick: () => preset(name) }, el('kbd', { text: String(i + 1), 'aria-hidden': 'true' }), t(name))));
+}
+
+function status(now, minutes) {
+  app.now = now;
+  const box = byId('live');
+  box.dataset.state = now;
+  byId('live-text').textContent = now === 'live' ? t('live') : now === 'connecting' ? t('connecting') : `${t('offline')} · ${t('behind', { n: number(minutes) })}`;
+}
+
+function takeChanges(changes) {
+  for (const { kind, id, body } of changes) {
+    if (kind === 'incident' || kind === 'stage') {
+      app.open.put(body, { fresh: kind === 'incident' });
+      if (!app.config.latest || body.occurred_at > app.config.latest) app.config.latest = body.occurred_at;
+    } else if (kind === 'camera' || kind === 'facility') app.layers.update(kind, id, body.state);
+    else if (kind === 'warning') notify(body.text || body.zh || id, { error: true });
+  }
+  byId('data-to').textContent = app.config.latest ? t('dataTo', { t: moment(app.config.latest, app.config.timezone) }) : '';
+  clearTimeout(app.listing);
+  app.listing = setTimeout(() => app.open.list(), 200);
+}
+
+/** What was missed is not known any more: load everything anew. */
+async function afresh() {
+  try {
+    const config = await get('/console/config.json', {}, { kind: 'config' });
+    Object.assign(app.config, config, { names: app.config.names });
+    substitute(app.config);
+  } catch (error) {
+    if (!aborted(error)) return;
+  }
+  app.layers.changed.clear();
+  app.layers.sync();
+  app.open.load();
+}
+
+// -- where to look ---------------------------------------------------------------------------------------------
+
+function choose(row, { move = false } = {}) {
+  if (move) app.map.setView([row.lat, row.lon], Math.max(app.map.getZoom(), 16), { animate: false });
+  app.card.show({ incident: row.incident_id });
+}
+
+function pickAt(latlng) {
+  const [hit] = app.layers.hits(latlng);
+  if (hit?.name === 'cameras') return app.card.show({ camera: hit.id }, { title: hit.properties.name });
+  if (hit?.name === 'incidents') return app.card.show({ incident: hit.id });
+  const at = latlng.wrap();
+  return app.card.show({ lon: at.lng.toFixed(7), lat: at.lat.toFixed(7) }, hit ? { title: hit.properties.name || hit.id } : {});
+}
+
+async function goTo(row) {
+  if (row.bbox) app.map.fitBounds([[row.bbox[1], row.bbox[0]], [row.bbox[3], row.bbox[2]]], { maxZoom: 17, padding: [60, 60], animate: false });
+  const card = await app.card.show(row.asked, row.extra);
+  if (card && !row.bbox) app.map.setView([card.place.lat, card.place.lon], Math.max(app.map.getZoom(), 16), { animate: false });
+}
+
+// -- ready -----------------------------------------------------------------------------------------------------
+
+function settle() {
+  const done = Boolean(app.layers?.ready && app.open && app.open.status !== 'loading');
+  document.documentElement.dataset.ready = String(done);
+  app.ready = done;
+}
+
+function settled() {
+  return new Promise((resolve) => {
+    const look = () => (app.ready ? resolve() : setTimeout(look, 40));
+    setTimeout(look, 40);
+  });
+}
+
+// -- keys and buttons ------------------------------------------------------------------------------------------
+
+const COMMANDS = [
+  ['/', 'kSearch', () => { byId('search').focus(); byId('search').select(); }],
+  ['1–5', 'kPresets', null],
+  ['l', 'kPanel', () => change({ panel: !state.panel })],
+  ['c', 'kHere', () => pickAt(app.map.getCenter())],
+  ['p', 'kPlay', () => app.time.toggle()],
+  ['[', 'kStep', () => app.time.move(-1)],
+  [']', 'kStep', () => app.time.move(1)],
+  ['t', 'kTheme', () => change({ theme: state.theme === 'dark' ? 'light' : 'dark' })],
+  ['e', 'kLang', () => change({ lang: lang() === 'zh' ? 'en' : 'zh' })],
+  ['?', 'help', () => help()],
+  ['Esc', 'kClose', null],
+];
+
+function keys() {
+  document.addEventListener('keydown', (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey) return;
+    if (e.key === 'Escape') { if (!byId('help').open) app.card.close(); return; }
+    if (e.target.closest('input:not([type=range]):not([type=checkbox]), select, textarea, dialog')) return;
+    const digit = Number(e.key);
+    const name = Object.keys(PRESETS)[digit - 1];
+    if (name) { preset(name); return; }
+    const command = COMMANDS.find(([key, , act]) => key === e.key && act);
+    if (command) { e.preventDefault(); command[2](); }
+  });
+}
+
+function help() {
+  const rows = COMMANDS.map(([key, text]) => el('tr', {}, el('th', { scope: 'row' }, el('kbd', { text: key })), el('td', { text: t(text) })));
+  fill(byId('help-body'), el('table', {}, el('tbody', {}, rows)));
+  byId('help').showModal();
+}
+
+function buttons() {
+  const press = { theme: 't', language: 'e', 'panel-toggle': 'l', 'help-open': '?' };
+  for (const [id, key] of Object.entries(press)) byId(id).addEventListener('click', COMMANDS.find(([k]) => k === key)[2]);
+  byId('card-close').addEventListener('click', () => app.card.close());
+}
+
+boot();

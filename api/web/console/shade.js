@@ -1,0 +1,37 @@
+// What the grids are coloured by: an indicator of the registry, or an analysis with its own answer per grid.
+
+import { get } from './api.js';
+import { state } from './state.js';
+
+const NONE = { value: -1, zh: '无', en: 'none', colour: '#eeeeee', shape: 'fill' };
+const made = new Map();
+
+/** Style and values: {style, indicator | values, version}. */
+export async function shadeFor(name, config) {
+  const analysis = config.analyses[name];
+  if (analysis) return analysed(name, analysis);
+  const params = { indicator: name };
+  if (state.asOf) params.as_of = state.asOf;
+  const info = await get(`/tiles/${config.finest}.json`, params, { kind: 'shade' });
+  return { style: info.santu.style, indicator: name, version: info.tiles[0].split('v=').pop() };
+}
+
+async function analysed(name, analysis) {
+  const params = { ...analysis.params };
+  if (analysis.until && state.from) params[analysis.until] = state.from;
+  const key = `${name}|${JSON.stringify(params)}`;
+  if (!made.has(key)) {
+    const answer = await get(analysis.path, params, { kind: 'shade' });
+    made.set(key, answer);
+    if (made.size > 40) made.delete(made.keys().next().value);
+  }
+  const rows = made.get(key)[analysis.rows];
+  const values = new Map();
+  for (const row of Array.isArray(rows) ? rows : Object.entries(rows).map(([k, v]) => ({ [analysis.id]: k, [analysis.value]: v }))) {
+    const value = row[analysis.value];
+    const rank = analysis.ranks.findIndex((r) => (r.from === undefined ? r.value === value : value !== null && value >= r.from && (r.to === undefined || value < r.to)));
+    if (rank >= 0) values.set(row[analysis.id], rank);
+  }
+  const entries = [NONE, ...analysis.ranks.map((r, i) => ({ value: i, zh: r.zh, en: r.en, colour: r.colour, shape: 'fill' }))];
+  return { style: { by: 'rank', entries, mark: null, opacity: 0.6, weight: 0.8, radius: 6, label: '' }, values, version: key, fixed: analysis.fixed };
+}
