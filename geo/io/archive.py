@@ -51,7 +51,7 @@ def open_archive(path: Path, options: ReadOptions, *, table: str = "") -> Source
 
     source.read = chunks
     source.notes.append(f"{inner.name} taken out of {path.name}")
-    source.path = path
+    source.inside = str(path)
     return source
 
 

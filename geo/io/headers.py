@@ -21,7 +21,7 @@ from geo.io.hanzi import fold
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-LOST = "\x00lost:"  # marks a number that a spreadsheet has rounded (see `tables`)
+LOST = "\ue000rounded:"  # marks a number that a spreadsheet has rounded (see `tables`)
 
 # What stands for geometry in a table without shapes.
 PLACE = ("lon", "lat", "lonlat", "x", "y", "wkt", "geojson")

@@ -83,7 +83,7 @@ class Counting:
             lacking = []
         if lacking:
             raise ImportRefusedError(
-                f"{self.source.path}: does not fit the table people; its columns are {', '.join(columns)}; no column "
+                f"{self.source.name}: does not fit the table people; its columns are {', '.join(columns)}; no column "
                 f"for {' and '.join(lacking)}. Say --column HEADER={lacking[0]}"
             )
         self.report.columns = dict(self._found)
@@ -128,7 +128,7 @@ class Counting:
             self._totals[key] += int(total)
         for problem in problems.values():
             self.report.reasons[problem.code] += 1
-            self.report.sample(str(self.source.path), problem)
+            self.report.sample(str(self.source.name), problem)
         # what a refused row held is not kept: it may be about a person
         return [Rejected(int(numbers[i]), p.code, str(p), {}) for i, p in sorted(problems.items())]
 
@@ -138,7 +138,7 @@ class Counting:
             word, about = forbidden[0]
             row = int(numbers[np.flatnonzero((category == word).to_numpy(dtype=bool, na_value=False))[0]])
             raise PrivacyError(
-                f"{self.source.path}: row {row}, column {self._found.get('category', 'category')!r}: category {word!r} "
+                f"{self.source.name}: row {row}, column {self._found.get('category', 'category')!r}: category {word!r} "
                 f"is about {about}; allowed: service categories (e.g. 独居老人, 残疾人, 困境儿童). Nothing was stored."
             )
 
@@ -162,7 +162,7 @@ def _refuse_headers(source: Source) -> None:
     if personal:
         listed = ", ".join(f"{h!r} ({kind})" for h, kind in personal)
         raise PrivacyError(
-            f"{source.path}: columns about persons: {listed}; allowed: grid code, service category, count and date. "
+            f"{source.name}: columns about persons: {listed}; allowed: grid code, service category, count and date. "
             "Take these columns out before the file comes here. Nothing was stored."
         )
 
@@ -175,7 +175,7 @@ def _refuse_content(source: Source, chunk: Chunk) -> None:
         kind = privacy.content_kind(column, names=True)
         if kind:  # the value itself is not shown: it is what must not be spread
             raise PrivacyError(
-                f"{source.path}: the values of column {str(header)!r} look like: {kind} (rows from {chunk.rows[0]}); "
+                f"{source.name}: the values of column {str(header)!r} look like: {kind} (rows from {chunk.rows[0]}); "
                 "allowed: grid code, service category, count and date. Nothing was stored."
             )
 

@@ -205,7 +205,7 @@ def _check_options(contract: schema.Table, options: ImportOptions, paths: Sequen
 
 def _import_one(source: Source, run: _Run) -> None:
     contract, options, report, change = run.contract, run.options, run.report, run.change
-    name = str(source.path)
+    name = source.name
     report.encoding = source.encoding if source.format != "parquet" else "utf-8"
     whole = contract.name == "grids"  # parents need every row at once
     chunks = source.read(options.chunk_rows)
@@ -265,7 +265,7 @@ def _refuse_bad(source: Source, bad: int, report: Report, options: ImportOptions
     worst = ", ".join(f"{code} {count:,}" for code, count in report.reasons.most_common(4))
     shown = "\n  ".join(report.samples[:8])
     raise ImportRefusedError(
-        f"{source.path}: {bad:,} of {report.read:,} rows cannot be trusted ({worst}); allowed: "
+        f"{source.name}: {bad:,} of {report.read:,} rows cannot be trusted ({worst}); allowed: "
         f"{options.max_bad:.0%} (--max-bad). Nothing was changed.\n  {shown}"
     )
 
@@ -275,7 +275,7 @@ def _broken(source: Source, report: Report) -> list[Rejected]:
     found, source.broken[:] = list(source.broken), []
     for problem in found:
         report.reasons[problem.code] += 1
-        report.sample(str(source.path), problem)
+        report.sample(source.name, problem)
     return [Rejected(p.row or 0, p.code, str(p), {}) for p in found]
 
 
@@ -351,7 +351,7 @@ def _plan(source: Source, first: Chunk, run: _Run) -> rows.FilePlan:
     if contract.name == "grids":
         derive.grid_constants(found, constants, options.parents, report)
     return rows.FilePlan(
-        path=str(source.path),
+        path=source.name,
         table=contract,
         headers=found,
         factors=mapped.factors,
@@ -439,7 +439,7 @@ def _require(
         fits = _other_tables(source, contract.name)
         other = f"\n  The headers fit the table {fits} better." if fits else ""
         raise ImportRefusedError(
-            f"{source.path}: does not fit the table {contract.name} ({contract.zh}); its columns are "
+            f"{source.name}: does not fit the table {contract.name} ({contract.zh}); its columns are "
             f"{', '.join(source.columns) or 'none'}\n  " + "\n  ".join(lines) + other
         )
 
@@ -468,7 +468,7 @@ def _refuse_type(contract: schema.Table, source: Source, raw: Any) -> None:  # n
     if wrong and len(wrong) > 0.5 * len(fitted):
         others = [t.name for t in schema.TABLES.values() if wrong[0].value in t.geometry]
         raise ImportRefusedError(
-            f"{source.path}: {len(wrong):,} of the first {len(fitted):,} rows are of type {wrong[0].value} (row "
+            f"{source.name}: {len(wrong):,} of the first {len(fitted):,} rows are of type {wrong[0].value} (row "
             f"{wrong[0].row}); allowed in {contract.name}: {', '.join(contract.geometry)}. Is it one of the tables "
             f"{', '.join(others)}?"
         )

@@ -20,7 +20,6 @@ from geo.quality import Reference, Verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     import pyproj
     from numpy.typing import NDArray
@@ -123,7 +122,7 @@ def decide(
     as_degrees = float(np.mean((np.abs(x) <= 180) & (np.abs(y) <= 180)))
     names = (headers.get("lon") or headers.get("x") or "x", headers.get("lat") or headers.get("y") or "y")
     if as_degrees > 0.5:
-        _refuse_swapped(source.path, x, y, names, witness.extent)
+        _refuse_swapped(source.name, x, y, names, witness.extent)
     declared = crs_name(source.crs) if source.crs is not None and source.trusted_crs else ""
     found = witness.verdict(shapes, declared)
     if said != "auto":
@@ -131,19 +130,19 @@ def decide(
         _warn(source, place, found)
     elif declared and source.crs is not None:
         place = Place(source.crs, declared, "declared by the file")
-        _refuse_contradiction(source.path, place, found)
+        _refuse_contradiction(source.name, place, found)
     else:
         place = _found(source, headers, as_degrees, found)
     if found.verdict in ("mixed", "swapped") or found.swapped:
-        _refuse_verdict(source.path, found, names)
+        _refuse_verdict(source.name, found, names)
     if place.degrees and as_degrees < 0.5:
         raise ImportRefusedError(
-            f"{source.path}: {place.label} are degrees, but the coordinates are like {x[0]:.2f}, {y[0]:.2f}; "
+            f"{source.name}: {place.label} are degrees, but the coordinates are like {x[0]:.2f}, {y[0]:.2f}; "
             "allowed: the projected system they are in, with --crs EPSG:n"
         )
     if not place.degrees and as_degrees > 0.5:
         raise ImportRefusedError(
-            f"{source.path}: {place.label} is in metres or feet, but the coordinates are like {x[0]:.5f}, "
+            f"{source.name}: {place.label} is in metres or feet, but the coordinates are like {x[0]:.5f}, "
             f"{y[0]:.5f}, which are degrees; allowed: --crs wgs84, gcj02 or bd09"
         )
     return place
@@ -204,7 +203,7 @@ def _agrees(place: Place, found: Verdict) -> bool:
     )
 
 
-def _refuse_contradiction(path: Path, place: Place, found: Verdict) -> None:
+def _refuse_contradiction(path: str, place: Place, found: Verdict) -> None:
     if _named(found) and not _agrees(place, found):
         raise ImportRefusedError(
             f"{path}: declares {place.label}, but what the city holds says {found.source} ({found.message}; margin "
@@ -213,7 +212,7 @@ def _refuse_contradiction(path: Path, place: Place, found: Verdict) -> None:
         )
 
 
-def _refuse_verdict(path: Path, found: Verdict, names: Sequence[str]) -> None:
+def _refuse_verdict(path: str, found: Verdict, names: Sequence[str]) -> None:
     if found.verdict == "mixed":
         parts = "; ".join(f"{name}: {part}" for name, part in found.parts.items())
         raise ImportRefusedError(
@@ -266,7 +265,7 @@ def _found(source: Source, headers: Mapping[str, str], as_degrees: float, found:
     if source.crs is not None:
         return Place(source.crs, crs_name(source.crs), "default of the format")
     raise ImportRefusedError(
-        f"{source.path}: the coordinates are metres or feet and the file does not say of which system"
+        f"{source.name}: the coordinates are metres or feet and the file does not say of which system"
         f"{_candidates(found)}; allowed: --crs EPSG:n (e.g. EPSG:4549 for CGCS2000 at 120° E, EPSG:3826 for TWD97)"
     )
 
@@ -284,7 +283,7 @@ def crs_name(crs: pyproj.CRS) -> str:
 
 
 def _refuse_swapped(
-    path: Path, x: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], extent: Extent
+    path: str, x: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], extent: Extent
 ) -> None:
     impossible = np.abs(y) > 90
     here, there = extent.holds(x, y), extent.holds(y, x)

@@ -59,6 +59,12 @@ class Source:
     trusted_crs: bool = False  # the file declares its CRS itself (not only by a format's default)
     notes: list[str] = field(default_factory=list)
     broken: list[Problem] = field(default_factory=list)  # rows that are no rows; filled while reading
+    inside: str = ""  # the archive that the file was taken out of
+
+    @property
+    def name(self) -> str:
+        """The file as the user knows it."""
+        return f"{self.inside}:{self.path.name}" if self.inside else str(self.path)
 
 
 @dataclass(frozen=True, slots=True)

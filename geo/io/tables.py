@@ -111,10 +111,11 @@ def _gather(reader: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
     for batch in reader:
         held.append(batch)
         count += batch.num_rows
-        if count >= size:
-            yield pa.Table.from_batches(held)
-            held, count = [], 0
-    if held and count:
+        while count >= size:
+            table = pa.Table.from_batches(held)
+            yield table.slice(0, size)
+            held, count = table.slice(size).to_batches(), count - size
+    if count:
         yield pa.Table.from_batches(held)
 
 

@@ -117,7 +117,13 @@ def _read_ogr(source: Source, encoding: str | None, size: int) -> Iterator[Chunk
                     first += batch.num_rows
                     done = min((first - 1) / total, 1.0) if total else 0.0
                     yield Chunk(chunk.to_pandas(), rows, shapes, done)
-    except (pyogrio.errors.DataSourceError, pa.ArrowException, RuntimeError, UnicodeDecodeError) as error:
+    except (
+        pyogrio.errors.DataSourceError,
+        pa.ArrowException,
+        OSError,
+        RuntimeError,
+        UnicodeDecodeError,
+    ) as error:
         raise ImportRefusedError(f"{path}: broken near feature {first:,}: {error}") from error
 
 
