@@ -21,6 +21,7 @@ import shapely
 
 from geo import grid, schema
 from geo.errors import CrsMismatchError
+from geo.index import GridIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -96,9 +97,11 @@ class City:
         IANA zone in which a day begins and ends.
     meta
         Free facts about the snapshot (for the demo city: what was planted).
+    indexer
+        Makes the index over polygons in degrees; a store gives one that keeps indexes between runs.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         name: str,
         *,
@@ -110,6 +113,7 @@ class City:
         timezone: str = "Asia/Shanghai",
         meta: Mapping[str, Any] | None = None,
         memo: Memo | None = None,
+        indexer: grid.Indexer = GridIndex.build,
     ) -> None:
         self.name = name
         self.crs = pyproj.CRS.from_user_input(crs)
@@ -121,6 +125,7 @@ class City:
         self._tables = tables
         self._versions = dict(versions)
         self._memo = memo if memo is not None else Memo()
+        self._indexer = indexer
 
     # -- tables ---------------------------------------------------------------------------------------------
 
@@ -193,7 +198,7 @@ class City:
         A grid is valid from `valid_from` (inclusive; missing: always was) to `valid_to` (exclusive; missing:
         still is). Retired versions come from the table `grids_history`.
         """
-        stamp = pd.Timestamp(when)
+        stamp = self._grid_date(pd.Timestamp(when))
         grids, history = self.degrees("grids"), self.degrees("grids_history")
         now, then = grids[_valid(grids, stamp)], history[_valid(history, stamp)]
         version = f"{self._versions.get('grids', '0')}~{self._versions.get('grids_history', '0')}@{stamp:%F}"
@@ -201,6 +206,23 @@ class City:
             return self
         chosen = self.derive(f"as-of:{stamp:%F}", ("grids", "grids_history"), lambda: _grids_of(now, then))
         return self._replaced({"grids": chosen}, {"grids": version})
+
+    def _grid_date(self, when: pd.Timestamp) -> pd.Timestamp:
+        """Last day up to `when` on which any grid changed: all days until the next have the same grids."""
+        tables = ("grids", "grids_history")
+        dates = self.derive(
+            "grid-dates",
+            tables,
+            lambda: pd.DatetimeIndex(
+                pd.concat([self.degrees(t)[c] for t in tables for c in ("valid_from", "valid_to")])
+                .dropna()
+                .unique()
+            ).sort_values(),
+        )
+        k = int(dates.searchsorted(when, side="right"))
+        if len(dates) == 0:
+            return when
+        return dates[k - 1] if k else dates[0] - pd.Timedelta(days=1)
 
     def _replaced(self, tables: Mapping[str, pd.DataFrame], versions: Mapping[str, str]) -> City:
         return City(
@@ -213,6 +235,7 @@ class City:
             timezone=self.timezone,
             meta=self.meta,
             memo=self._memo,
+            indexer=self._indexer,
         )
 
     def _both(self, name: str, frame: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
@@ -266,7 +289,9 @@ class City:
     @property
     def lookup(self) -> grid.GridLookup:
         """The index over this snapshot's grids, built once per version."""
-        return self.derive("lookup", ("grids",), lambda: grid.GridLookup.build(self.degrees("grids")))
+        return self.derive(
+            "lookup", ("grids",), lambda: grid.GridLookup.build(self.degrees("grids"), indexer=self._indexer)
+        )
 
 
 class _Over(dict[str, pd.DataFrame]):

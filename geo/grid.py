@@ -13,12 +13,13 @@ import pyproj
 from geo.index import GridIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import geopandas as gpd
     from numpy.typing import ArrayLike, NDArray
 
     Positions = NDArray[np.int32]
+    Indexer = Callable[[NDArray[np.object_]], GridIndex]
 
 COLUMNS = ("town", "village", "base", "dedicated", "micro")
 CHAIN = (
@@ -41,9 +42,11 @@ class Level:
         Rows of one level in degrees, sorted by code.
     above
         Name of a level above -> position there of each row's ancestor, -1 where its parents do not say.
+    indexer
+        Makes the index.
     """
 
-    def __init__(self, grids: gpd.GeoDataFrame, above: Mapping[str, Positions]) -> None:
+    def __init__(self, grids: gpd.GeoDataFrame, above: Mapping[str, Positions], indexer: Indexer) -> None:
         self.ids = grids.index.to_numpy(dtype=object)
         self.text = pa.array(self.ids, pa.large_string())
         self.above = above
@@ -52,6 +55,7 @@ class Level:
             (i, int(level), kind, name if isinstance(name, str) else None) for i, level, kind, name in columns
         ]
         self._shapes = grids.geometry.to_numpy()
+        self._indexer = indexer
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -59,7 +63,7 @@ class Level:
     @cached_property
     def index(self) -> GridIndex:
         """Index over the polygons; made when it is first asked."""
-        return GridIndex.build(self._shapes)
+        return self._indexer(self._shapes)
 
     def grid(self, position: int) -> dict[str, Any]:
         """Return `grid_id`, `level`, `kind` and `name` of one grid."""
@@ -78,7 +82,7 @@ class GridLookup:
         self.levels = levels
 
     @classmethod
-    def build(cls, grids: gpd.GeoDataFrame) -> GridLookup:
+    def build(cls, grids: gpd.GeoDataFrame, *, indexer: Indexer = GridIndex.build) -> GridLookup:
         """Index grids in degrees by level. Any order of rows; no rows: everything is outside."""
         grids = grids.sort_index()
         level = grids["level"].to_numpy(dtype="float64", na_value=np.nan)
@@ -91,7 +95,7 @@ class GridLookup:
         rows["dedicated"] = np.flatnonzero(dedicated)
         above = _ancestors(grids, rows)
         levels = {
-            name: Level(grids.iloc[rows[name]], {k: v[rows[name]] for k, v in above.items()})
+            name: Level(grids.iloc[rows[name]], {k: v[rows[name]] for k, v in above.items()}, indexer)
             for name in COLUMNS
         }
         for name in ("base", "dedicated", "micro"):

@@ -25,6 +25,7 @@ from geo.city import City, Memo
 from geo.errors import StoreBusyError, StoreError, StoreVersionError
 from geo.store import gpkg_sql, migrations, sidecar
 from geo.store.base import Mode, Quarantined, WriteResult
+from geo.store.index_files import IndexFiles
 
 if TYPE_CHECKING:
     from datetime import date
@@ -129,6 +130,7 @@ class GeoPackageStore:
             timezone=meta.get("timezone", "Asia/Shanghai"),
             meta=json.loads(meta.get("facts", "{}")) | {"folder": str(self.folder)},
             memo=self._memo,
+            indexer=IndexFiles(self.folder / "cache" / "index"),
         )
         return city if as_of is None else city.as_of(as_of)
 
