@@ -13,7 +13,7 @@ from geo.errors import ForbiddenError
 from geo.indicators import indicator
 from geo.scope import visible_grids
 from layers import catalog, style, values
-from layers.tiles.cache import TileCache, etag, etag_of
+from layers.tiles.cache import TileCache, compress, etag, etag_of
 from layers.tiles.mvt import tile_bounds
 from layers.tiles.points import squares
 from layers.tiles.selection import NOTHING, Selection, parse
@@ -30,6 +30,7 @@ __all__ = [
     "NOTHING",
     "Selection",
     "TileCache",
+    "compress",
     "etag",
     "etag_of",
     "indicator",
