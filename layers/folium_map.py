@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import folium
+import numpy as np
 import pandas as pd
 from branca.element import CssLink, Element, JavascriptLink, MacroElement
 from folium.plugins import VectorGridProtobuf
@@ -21,7 +22,8 @@ from folium.template import Template
 from geo.errors import UnknownNameError
 from geo.indicators import INDICATORS, latest
 from layers import assets, catalog, tiles
-from layers.tiles.source import Crowd, source, visible
+from layers.tiles.mvt import tile_of
+from layers.tiles.source import mercator, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -257,20 +259,19 @@ def _config(
 
 
 def _member(city: City, entry: Layer, *, scope: Scope, selection: Selection, card: bool) -> dict[str, Any]:
-    made = source(city, entry)
     member: dict[str, Any] = {
         "name": entry.name,
         "title": {"zh": entry.zh, "en": entry.en},
         "geometry": entry.geometry,
-        "rows": len(catalog.entry_rows(city, entry)),
+        "rows": len(catalog.entry_rows(city, entry)) if entry.grids else None,
         "style": tiles.legend(city, entry, scope=scope, selection=selection).as_json(),
     }
     if card:
         member["fields"] = list(catalog.field_names(entry).items())
         member["words"] = {k: dict(v) for k, v in catalog.words(entry).items()}
-    if isinstance(made, Crowd):
+    if entry.geometry == "point":
         member |= {"crowd": entry.crowd, "parts": any(s.startswith("n_") for s in entry.sums)}
-        member["clusters"] = entry.crowd == "cluster" and made.points_from > 0
+        member["clusters"] = entry.crowd == "cluster" and bool(tiles.points_from(city, entry))
     if selection.indicator:
         member["border"] = "#7b8790"
     if entry.name == "roads":
@@ -326,3 +327,23 @@ def _bar(chosen: ThemeMap, title: str, city: City, scope: Scope, place: Place) -
         f'<span class="santu-facts">{facts}{note}</span></header>'
         '<div class="santu-note" role="status" hidden></div>'
     )
+
+
+def warm(city: City, *, scope: Scope) -> None:
+    """Make everything that the first visitor would wait for: pages, indexes, simplified borders, compiled code.
+
+    A city without grids has nothing to prepare.
+    """
+    if not len(city.degrees("grids")):
+        return
+    west, south, east, north = bounds_of(city, scope)
+    [[x, y]] = mercator(np.array([[(west + east) / 2, (south + north) / 2]]))
+    for chosen in MAPS.values():
+        page(city, chosen, scope=scope)
+        for name, indicator in _stack(city, chosen, own_basemap=True):
+            for entry in catalog.members(name):
+                for z in (11, 13, 15):
+                    place = (z, *tile_of(x, y, z))
+                    tiles.tile(
+                        city, entry, place, scope=scope, selection=tiles.Selection(indicator=indicator)
+                    )

@@ -184,7 +184,7 @@ class _Sheet:
         west, south, east, north = self.window
         self.axes.set_xlim(west, east)
         self.axes.set_ylim(south, north)
-        self.axes.add_patch(
+        self.axes.add_artist(
             Rectangle(
                 (west, south),
                 east - west,
@@ -261,7 +261,7 @@ class _Sheet:
                 continue
             used.append((e, look, entry.geometry))
             path = _path(features, np.flatnonzero(rows), closed=entry.geometry == "polygon")
-            self.axes.add_patch(self._patch(path, e, look, entry.geometry, ranked=bool(indicator), z=z))
+            self.axes.add_artist(self._patch(path, e, look, entry.geometry, ranked=bool(indicator), z=z))
         title = f"{entry.zh}：{tiles.indicator(indicator).zh}" if indicator else entry.zh
         if indicator:
             used = [(e, look, entry.geometry) for e in look.entries]
@@ -403,7 +403,7 @@ class _Sheet:
             quads = np.concatenate(found)
             features = mvt.Features.boxes(quads.reshape(-1, 2), {}, np.arange(len(quads), dtype=np.uint64))
             path = _path(features, np.arange(len(quads)), closed=True)
-            self.axes.add_patch(self._patch(path, style.DENSITY[r], look, "polygon", ranked=False, z=z))
+            self.axes.add_artist(self._patch(path, style.DENSITY[r], look, "polygon", ranked=False, z=z))
         used = [(style.DENSITY[r], look, "polygon") for r in sorted(patches)]
         self.legends.append((f"{made.entry.zh}密度", used))
 
@@ -455,7 +455,7 @@ class _Sheet:
         x, y = east - 32 * self.pixel_m, north - 26 * self.pixel_m
         u = self.pixel_m
         arrow = Path([(x, y), (x - 9 * u, y - 34 * u), (x, y - 26 * u), (x + 9 * u, y - 34 * u), (x, y)])
-        self.axes.add_patch(PathPatch(arrow, facecolor="#222222", edgecolor="white", lw=1, zorder=90))
+        self.axes.add_artist(PathPatch(arrow, facecolor="#222222", edgecolor="white", lw=1, zorder=90))
         self.axes.text(
             x, y + 2 * u, "北", fontproperties=self.bold, fontsize=12, ha="center", va="bottom", zorder=90
         )
@@ -468,7 +468,7 @@ class _Sheet:
         span, u = length / ground, self.pixel_m
         x, y = west + 20 * u, south + 22 * u
         for k, colour in enumerate(("#222222", "white")):
-            self.axes.add_patch(
+            self.axes.add_artist(
                 Rectangle(
                     (x + k * span / 2, y),
                     span / 2,

@@ -1,5 +1,6 @@
 """`santu serve`: the pages and the API."""
 
+import threading
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from api.app import asgi
 from api.cli.base import DEFAULT_CITY, CityOption, err
 from api.settings import Settings
 from api.state import open_state
+from layers.folium_map import warm
 
 
 def serve(
@@ -25,6 +27,8 @@ def serve(
             f"warning: listening on {settings.host}: everyone who reaches it has role {settings.role!r}"
         )
     err.print(f"Santu 三图 · {state.city.name} · http://{settings.host}:{settings.port}/", markup=False)
+    warmer = threading.Thread(target=warm, args=(state.city,), kwargs={"scope": state.scope}, daemon=True)
+    warmer.start()  # answers do not wait for it; the first visitor does not wait for what it has done
     uvicorn.run(
         asgi(state),
         host=settings.host,

@@ -137,7 +137,7 @@ def postgis(tmp_path):
     data = tmp_path / "pg"
     data.mkdir()
     if as_user:
-        for folder in (data, *tmp_path.parents):
+        for folder in data.parents:
             if str(folder).startswith("/tmp/"):
                 os.chmod(folder, 0o755)
         shutil.chown(data, "postgres")
