@@ -18,6 +18,13 @@ from geo.scope import Scope, visible_grids
 from geo.store import open_city, open_store
 
 KIND = "ledger"
+GROUP_ZH = {
+    "ground": "地面",
+    "road": "道路",
+    "target_1": "一类目标",
+    "target_2": "二类目标",
+    "target_3": "三类目标",
+}
 SecretOption = Annotated[bool, typer.Option("--with-secret", help="Count secret cameras too (涉密点位)")]
 
 
@@ -29,6 +36,11 @@ def coverage(
     save: Annotated[bool, typer.Option("--save", help="Keep this ledger in the city's history")] = False,
     since: Annotated[str, typer.Option(help="Compare with a kept ledger: its key, or 'last'")] = "",
     history: Annotated[bool, typer.Option("--history", help="List the kept ledgers and end")] = False,
+    runs: Annotated[
+        int,
+        typer.Option("--interval", min=0, max=200, help="Simulate azimuth and position errors, so many runs"),
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulation")] = 0,
     secret: SecretOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -47,6 +59,11 @@ def coverage(
             losses = covered.losses_of(snapshot, by, secret=secret).head(top)
             answer["losses"] = losses.round(1).reset_index().to_dict("records")
             answer["useless"] = len(covered.useless_of(snapshot, secret=secret))
+        answer["forbidden_views"] = len(covered.forbidden_of(snapshot, secret=secret))
+        if runs:
+            found = covered.interval_of(snapshot, runs=runs, seed=seed, secret=secret)
+            answer["interval"] = found.rates.round(6).to_dict("index")
+            answer["survey_first"] = found.records.head(top).round(3).reset_index().to_dict("records")
         if since:
             answer["changes"] = _changes(table, kept, since)
         if save:
@@ -62,6 +79,7 @@ def coverage(
             "分类覆盖率": files.chinese(summary.classes, files.RATE_ZH),
             "面积与道路": files.chinese(pd.concat([summary.ground, summary.roads]), files.RATE_ZH),
             "目标覆盖台账": files.chinese(table.rename_axis("target_id"), files.LEDGER_ZH),
+            "禁拍冲突": files.chinese(covered.forbidden_of(snapshot, secret=secret), files.FORBIDDEN_ZH),
         }
         files.write(
             file, sheets, {"清单版本": ",".join(summary.classes["list_version"].unique())} | summary.basis
@@ -185,10 +203,27 @@ def _show(answer: dict[str, Any], by: str) -> None:
         f"口径：监控点 {basis['cameras']:,}，参与 {basis['used']:,}；排除：{left}；缺省与修正：{taken}",
         markup=False,
     )
+    _show_more(answer, by)
+
+
+def _show_more(answer: dict[str, Any], by: str) -> None:
     if by:
         out.print(f"失效影响（{covered.GROUPS[by]}）；冗余监控点 {answer['useless']} 个", markup=False)
         for row in answer["losses"]:
             out.print(f"    {row['group']}  {row['cameras']} 路  失去 {row['lost_m2']:,.0f} m²", markup=False)
+    if answer["forbidden_views"]:
+        out.print(f"禁拍冲突：{answer['forbidden_views']} 处视域触及禁拍场所", markup=False)
+    if "interval" in answer:
+        out.print("区间（方位、位置误差模拟）：最小 / 期望 / 最大（按登记）", markup=False)
+        for name, row in answer["interval"].items():
+            parts = " / ".join(_percent(row[c]) for c in ("minimum", "expected", "maximum"))
+            out.print(
+                f"    {GROUP_ZH.get(name, name)}  {parts}（{_percent(row['as_registered'])}）", markup=False
+            )
+        out.print("优先复核：", markup=False)
+        for row in answer["survey_first"]:
+            what = "方位" if row["field"] == "bearing_deg" else "位置"
+            out.print(f"    {row['camera_id']}  复核{what}  影响 {row['swing']:.2f}", markup=False)
     if "changes" in answer:
         counts = answer["changes"]["counts"]
         out.print(

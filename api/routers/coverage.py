@@ -7,13 +7,13 @@ import numpy as np
 import orjson
 import pandas as pd
 import shapely
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Body, Path, Query, Response
 
 from api.deps import CityDep, ScopeDep
-from geo import covered
+from geo import covered, schema
 from geo.city import City
 from geo.coverage.blind_spot import KINDS
-from geo.errors import BadInputError, ForbiddenError, NotFoundError, UnknownNameError
+from geo.errors import BadInputError, ForbiddenError, NotFoundError, Problem, SchemaError, UnknownNameError
 from geo.scope import Scope, visible_grids
 
 router = APIRouter(prefix="/v1", tags=["coverage"])
@@ -90,7 +90,7 @@ def one_camera(
     shape = gpd.GeoSeries([seen.fields.shapes[row]], crs=city.crs).to_crs(city.lonlat_crs)
     return _camera(city, table, seen.fields.optics, camera_id) | {
         "seen_m2": round(float(seen.fields.area_m2[row]), 1),
-        "field_of_view": orjson.loads(shapely.to_geojson(shapely.set_precision(shape.iloc[0], 1e-7))),
+        "field_of_view": _geojson(shape.iloc[0]),
     }
 
 
@@ -183,7 +183,7 @@ def blind_spots(
     part = table[keep].head(limit)
     shapes = part.geometry.to_crs(city.lonlat_crs)
     rows = [
-        _clean(row) | {"geometry": orjson.loads(shapely.to_geojson(shapely.set_precision(shape, 1e-7)))}
+        _clean(row) | {"geometry": _geojson(shape)}
         for (_, row), shape in zip(part.drop(columns="geometry").iterrows(), shapes, strict=True)
     ]
     counts = table.loc[keep, "kind"].value_counts().to_dict()
@@ -192,6 +192,69 @@ def blind_spots(
         "kinds": {str(k): int(v) for k, v in counts.items()},
         "blind_spots": rows,
     }
+
+
+@router.post("/coverage/what-if")
+def what_if(
+    city: CityDep,
+    scope: ScopeDep,
+    add: Annotated[
+        list[dict[str, Any]] | None, Body(description="New cameras: lon, lat and contract columns")
+    ] = None,
+    turn: Annotated[dict[str, float] | None, Body(description="Camera id -> new bearing, degrees")] = None,
+    lose: Annotated[list[str] | None, Body(description="Cameras that go dark")] = None,
+    lose_group: Annotated[dict[str, str] | None, Body(description='{"by": "switch", "name": "S1"}')] = None,
+) -> dict[str, Any]:
+    """Return what adding, turning or losing cameras changes: ground, grids, targets; nothing is kept (假设分析)."""
+    if not scope.whole_city:
+        raise ForbiddenError("a what-if is a matter of the whole city; your scope is a part of it")
+    secret = scope.sees_secret
+    put = [_added(city, add or []), _turned(city, turn or {}, secret=secret)]
+    tables = [t for t in put if len(t)]
+    group = None if lose_group is None else (lose_group.get("by", ""), lose_group.get("name", ""))
+    found = covered.what_if_of(
+        city,
+        put=gpd.GeoDataFrame(pd.concat(tables), crs=city.crs) if tables else None,
+        lose=lose or [],
+        group=group,
+        secret=secret,
+    )
+    shapes = gpd.GeoSeries([found.gained, found.lost], crs=city.crs).to_crs(city.lonlat_crs)
+    return {
+        "gained_m2": round(float(found.gained.area), 1),
+        "lost_m2": round(float(found.lost.area), 1),
+        "grids": found.by_zone.round(1).to_dict("index"),
+        "targets": {str(i): _clean(row) for i, row in found.targets.iterrows()},
+        "gained": _geojson(shapes.iloc[0]),
+        "lost": _geojson(shapes.iloc[1]),
+    }
+
+
+@router.get("/coverage/interval")
+def coverage_interval(
+    city: CityDep,
+    scope: ScopeDep,
+    runs: Annotated[int, Query(ge=2, le=100)] = 30,
+    seed: Annotated[int, Query(ge=0)] = 0,
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """Return least, expected and greatest coverage under azimuth and position errors, and what to survey first."""
+    if not scope.whole_city:
+        raise ForbiddenError("the interval is a matter of the whole city; your scope is a part of it")
+    found = covered.interval_of(city, runs=runs, seed=seed, secret=scope.sees_secret)
+    records = [{"camera_id": str(i)} | _clean(row) for i, row in found.records.head(limit).iterrows()]
+    rates = {str(i): _clean(row) for i, row in found.rates.iterrows()}
+    return {"runs": found.runs, "seed": seed, "rates": rates, "survey_first": records}
+
+
+@router.get("/coverage/forbidden")
+def forbidden(city: CityDep, scope: ScopeDep, limit: Limit = 500) -> dict[str, Any]:
+    """Return cameras that see a place where filming is forbidden, with the part of the picture to mask (禁拍冲突)."""
+    table = covered.forbidden_of(city, secret=scope.sees_secret)
+    cameras = covered.cameras_of(city, secret=scope.sees_secret)
+    mine = cameras.index[_inside(city, scope, None, cameras.geometry)]
+    part = table[table["camera_id"].isin(mine)]
+    return {"total": len(part), "conflicts": [_clean(row) for _, row in part.head(limit).iterrows()]}
 
 
 @router.get("/coverage/ring/{grid_id}")
@@ -206,10 +269,52 @@ def ring(
     table = covered.ring_of(city, grid_id, secret=scope.sees_secret, working=working)
     shapes = table.geometry.to_crs(city.lonlat_crs)
     streets = [
-        _clean(row) | {"geometry": orjson.loads(shapely.to_geojson(shapely.set_precision(shape, 1e-7)))}
+        _clean(row) | {"geometry": _geojson(shape)}
         for (_, row), shape in zip(table.drop(columns="geometry").iterrows(), shapes, strict=True)
     ]
     return {"grid_id": grid_id, "leaks": int((table["role"] == "watch").sum()), "streets": streets}
+
+
+def _added(city: City, rows: list[dict[str, Any]]) -> gpd.GeoDataFrame:
+    """Cameras of a request: `camera_id` may be absent, place is lon and lat."""
+    known = {"camera_id", "lon", "lat", *schema.table("cameras").names}
+    problems = [
+        Problem("column.unknown", name, i, str(row[name])[:50], ", ".join(sorted(known)))
+        for i, row in enumerate(rows)
+        for name in row
+        if name not in known
+    ]
+    table = pd.DataFrame(rows).reindex(columns=["camera_id", "lon", "lat", *schema.table("cameras").names])
+    lon = pd.to_numeric(table["lon"], errors="coerce").to_numpy(dtype=float)
+    lat = pd.to_numeric(table["lat"], errors="coerce").to_numpy(dtype=float)
+    outside = ~((abs(lon) <= 180) & (abs(lat) <= 90))
+    problems += [
+        Problem("place", "lon,lat", int(i), "", "degrees, longitude first") for i in outside.nonzero()[0]
+    ]
+    if problems:
+        raise SchemaError("cameras", problems)
+    names = [str(c) if isinstance(c, str) and c else f"new-{i + 1}" for i, c in enumerate(table["camera_id"])]
+    state = table["state"].astype(object)
+    table["state"] = state.where(state.notna(), "on")
+    frame = gpd.GeoDataFrame(
+        table.drop(columns=["camera_id", "lon", "lat"]),
+        geometry=shapely.points(*city.to_metres(lon, lat)) if len(table) else [],
+        index=pd.Index(names, name="camera_id", dtype="str"),
+        crs=city.crs,
+    )
+    return schema.checked("cameras", frame)
+
+
+def _turned(city: City, bearings: dict[str, float], *, secret: bool) -> gpd.GeoDataFrame:
+    table = covered.cameras_of(city, secret=secret)
+    unknown = [i for i in bearings if i not in table.index]
+    if unknown:
+        raise NotFoundError(f"there is no camera {unknown[0]!r}")
+    return table.loc[list(bearings)].assign(bearing_deg=[b % 360 for b in bearings.values()])
+
+
+def _geojson(shape: shapely.Geometry) -> Any:  # noqa: ANN401 - a GeoJSON geometry
+    return orjson.loads(shapely.to_geojson(shapely.set_precision(shape, 1e-7)))
 
 
 def _camera(city: City, table: gpd.GeoDataFrame, optics: pd.DataFrame, camera_id: str) -> dict[str, Any]:

@@ -194,7 +194,8 @@ def _kinds(cameras: pd.DataFrame, defaults: Defaults) -> pd.DataFrame:
         [(k.name, k.steerable, k.fov_deg, k.range_m) for k in kinds],
         columns=["name", "steerable", "fov_deg", "range_m"],
     )
-    return table.take(where).set_axis(cameras.index)
+    typed = table.astype({"name": object, "steerable": bool, "fov_deg": float, "range_m": float})
+    return typed.take(where).set_axis(cameras.index)
 
 
 def _fov(

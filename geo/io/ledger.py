@@ -25,6 +25,10 @@ RATE_ZH: Mapping[str, str] = {
     "target_class": "目标类别", "step": "口径", "zh": "口径说明", "numerator": "分子", "denominator": "分母",
     "rate": "比率", "goal": "目标值", "list_version": "清单版本", "unit": "单位", "unknown": "未知", "name": "指标",
 }  # fmt: skip
+FORBIDDEN_ZH: Mapping[str, str] = {
+    "camera_id": "监控点编码", "forbidden_id": "场所编号", "name": "场所名称", "kind": "场所类型", "seen_m": "可见外立面（m）",
+    "distance_m": "距离（m）", "px_m": "像素密度（px/m）", "mask_from": "遮挡起（画面左起）", "mask_to": "遮挡止", "advice": "建议",
+}  # fmt: skip
 SPOT_ZH: Mapping[str, str] = {
     "rank": "序号", "kind": "类型", "name": "名称", "text": "说明", "grid_id": "网格编码", "measure": "未覆盖量",
     "unit": "单位", "incidents": "周边警情", "weight": "等级权重", "base": "基准", "share": "未覆盖占比", "score": "得分", "near": "参照路口",

@@ -133,7 +133,7 @@ def test_ledger_as_workbook_and_geopackage(folder, tmp_path):
     for name in ("book.xlsx", "book.gpkg"):
         assert run(cli, ["coverage", "--city", str(folder), "--out", str(tmp_path / name)]).exit_code == 0
     book = openpyxl.load_workbook(tmp_path / "book.xlsx")
-    assert book.sheetnames == ["分类覆盖率", "面积与道路", "目标覆盖台账", "口径说明"]
+    assert book.sheetnames == ["分类覆盖率", "面积与道路", "目标覆盖台账", "禁拍冲突", "口径说明"]
     rows = list(book["目标覆盖台账"].values)
     assert rows[0][:2] == ("目标编号", "名称")
     assert len(rows) == 61
@@ -173,3 +173,38 @@ def test_blind_spots_on_the_command_line(folder, tmp_path, city):
     village = city.grids.index[city.grids["level"] == 2][0]
     assert "围合" in run(cli, ["blind-spots", "--city", str(folder), "--ring", village]).stdout
     assert run(cli, ["blind-spots", "--city", str(folder), "--grid", "nowhere"]).exit_code == 1
+
+
+def test_what_if_over_http(client, city):
+    losses = client.get("/v1/coverage/losses", params={"by": "pole"}).json()["losses"]
+    lost = client.post(
+        "/v1/coverage/what-if", json={"lose_group": {"by": "pole", "name": losses[0]["group"]}}
+    ).json()
+    assert lost["lost_m2"] >= losses[0]["lost_m2"] - 1  # ground outside all grids counts too
+    assert lost["gained_m2"] == 0
+    place = city.degrees("targets").geometry.iloc[0]
+    new = {
+        "lon": place.x,
+        "lat": place.y,
+        "bearing_deg": 0,
+        "fov_deg": 90,
+        "range_m": 60,
+        "resolution_px": 3840,
+    }
+    added = client.post("/v1/coverage/what-if", json={"add": [new]}).json()
+    assert added["lost_m2"] == 0
+    assert added["gained"]["type"] in ("Polygon", "MultiPolygon")
+    name = city.cameras.index[0]
+    assert client.post("/v1/coverage/what-if", json={"turn": {name: 90}}).status_code == 200
+    assert client.post("/v1/coverage/what-if", json={"turn": {"none": 90}}).status_code == 404
+    bad = client.post("/v1/coverage/what-if", json={"add": [{"lon": 500, "lat": 0, "colour": 1}]})
+    assert bad.status_code == 422
+    assert len(bad.json()["problems"]) == 2
+
+
+def test_interval_and_forbidden_over_http(client):
+    body = client.get("/v1/coverage/interval", params={"runs": 3, "seed": 1}).json()
+    assert body["rates"]["ground"]["minimum"] <= body["rates"]["ground"]["maximum"]
+    assert body == client.get("/v1/coverage/interval", params={"runs": 3, "seed": 1}).json()
+    listed = client.get("/v1/coverage/forbidden").json()
+    assert listed["total"] == len(listed["conflicts"])
