@@ -286,6 +286,16 @@ class City:
         city = self if as_of is None else self.as_of(as_of)
         return grid.locate(city.lookup, lon, lat)
 
+    def located(self, name: str) -> pd.DataFrame:
+        """Grid ids per level of every row of a point table, on the table's index (所在网格), once per version."""
+
+        def compute() -> pd.DataFrame:
+            frame = self.degrees(name)
+            found = self.locate(frame.geometry.x.to_numpy(), frame.geometry.y.to_numpy())
+            return found.set_axis(frame.index)
+
+        return self.derive(f"located:{name}", ("grids", name), compute)
+
     @property
     def lookup(self) -> grid.GridLookup:
         """The index over this snapshot's grids, built once per version."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from geo import watch
 from geo.count import per_grid
 from geo.errors import UnknownNameError
 from geo.people import TOTAL, suppress, workload
@@ -48,14 +49,8 @@ class Indicator:
 
 
 def located(city: City, table: str) -> pd.DataFrame:
-    """Grid ids per level of every row of a point table, on the table's index (所在网格), once per version."""
-
-    def compute() -> pd.DataFrame:
-        frame = city.degrees(table)
-        found = city.locate(frame.geometry.x.to_numpy(), frame.geometry.y.to_numpy())
-        return found.set_axis(frame.index)
-
-    return city.derive(f"located:{table}", ("grids", table), compute)
+    """Grid ids per level of every row of a point table (所在网格): `City.located`."""
+    return city.located(table)
 
 
 def _count(city: City, table: str, where: NDArray[np.bool_] | None = None) -> pd.Series:
@@ -113,6 +108,29 @@ def _workload(city: City) -> pd.Series:
     return workload(city.degrees("people"), city.degrees("grids"))[TOTAL]
 
 
+def _on_all(city: City, values: pd.Series) -> pd.Series:
+    return values.reindex(city.degrees("grids").index).astype("float64")
+
+
+def _undefined(city: City) -> pd.Series:
+    return pd.Series(float("nan"), index=city.degrees("grids").index)
+
+
+def _hotspot(city: City) -> pd.Series:
+    enough = watch.cube_of(city).days >= watch.LEAST_DAYS
+    return _on_all(city, watch.hotspots_of(city)["z"]) if enough else _undefined(city)
+
+
+def _expected_incidents(city: City) -> pd.Series:
+    return _on_all(city, watch.expected_next_week(city))
+
+
+def _risk_score(city: City) -> pd.Series:
+    cube = watch.cube_of(city)
+    enough = cube.days >= watch.LEAST_DAYS and len(cube.row)
+    return _on_all(city, watch.risk_of(city).table["risk_score"]) if enough else _undefined(city)
+
+
 INDICATORS = {
     i.name: i
     for i in (
@@ -125,6 +143,9 @@ INDICATORS = {
         Indicator("open_incidents", "未办结警情", "起", ("incidents",), _open_incidents),
         Indicator("cameras", "监控点", "个", ("cameras",), _cameras),
         Indicator("cameras_online", "监控点在线率", "", ("cameras",), _cameras_online),
+        Indicator("hotspot", "热点强度（较自身基线）", "σ", ("incidents",), _hotspot),
+        Indicator("expected_incidents", "未来7日预计警情", "起", ("incidents",), _expected_incidents),
+        Indicator("risk_score", "风险评分", "分", ("incidents", "hazards"), _risk_score),
     )
 }
 

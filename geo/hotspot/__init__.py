@@ -26,6 +26,7 @@ from geo.hotspot.forecast import (
     Score,
     choose,
     decayed_count,
+    memory_days,
     naive,
     predict,
     ranked,
@@ -34,10 +35,10 @@ from geo.hotspot.forecast import (
 from geo.hotspot.graph import Graph, contiguity, distance_band
 from geo.hotspot.heat import Surface, contours, kde, kde_at
 from geo.hotspot.knox import Knox, knox
-from geo.hotspot.local import Moran, adjusted, gi, gi_bin, gi_star, hot_cold, local_moran, moran, p_value
+from geo.hotspot.local import Fdr, Moran, adjusted, gi, gi_bin, gi_star, hot_cold, local_moran, moran, p_value
 from geo.hotspot.permutation import permutation_p
 from geo.hotspot.pooled import dispersion, overdispersion, pooled_cube, pooled_residual
-from geo.hotspot.report import hotspots
+from geo.hotspot.report import hot_list, hotspots, past_windows
 from geo.hotspot.ring import HotList, RingCounts
 from geo.hotspot.scan import Scan, gumbel_p, llr, scan
 from geo.hotspot.warning import ears_limit, warnings
@@ -51,6 +52,7 @@ __all__ = [
     "SOURCES",
     "Account",
     "Cube",
+    "Fdr",
     "Graph",
     "HotList",
     "Knox",
@@ -79,6 +81,7 @@ __all__ = [
     "gi_star",
     "gumbel_p",
     "hot_cold",
+    "hot_list",
     "hotspots",
     "incident_cube",
     "kde",
@@ -88,10 +91,12 @@ __all__ = [
     "llr",
     "local_moran",
     "mann_kendall",
+    "memory_days",
     "moran",
     "naive",
     "overdispersion",
     "p_value",
+    "past_windows",
     "permutation_p",
     "pooled_cube",
     "pooled_residual",

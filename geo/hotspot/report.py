@@ -16,6 +16,8 @@ from geo.hotspot.permutation import permutation_p
 from geo.hotspot.pooled import dispersion, overdispersion, pooled_cube, pooled_residual
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from geo.hotspot.cube import Cube
@@ -97,9 +99,43 @@ def hotspots(  # noqa: PLR0913  (what an analyst may turn)
         table[name] = cube.plane(category=category, source=name)[-recent_days:].sum(axis=0)
     table["island"] = graph.islands
     table.attrs.update(
-        dispersion=spread, recent_days=recent_days, baseline_days=baseline_days, gap_days=gap_days
+        dispersion=spread,
+        overdispersion=phi,
+        recent_days=recent_days,
+        baseline_days=baseline_days,
+        gap_days=gap_days,
     )
     return table
+
+
+def hot_list(
+    tables: Mapping[str, pd.DataFrame], *, alpha: float = 0.05, fdr: Fdr | None = "bh"
+) -> pd.DataFrame:
+    """Hot grids of several tables shown together, adjusted over all of them (多类别热点榜).
+
+    Parameters
+    ----------
+    tables
+        Category -> table of `hotspots`.
+    alpha, fdr
+        As there; the adjustment is over all grids of all tables, because all of them are looked at.
+
+    Returns
+    -------
+    DataFrame
+        One row per hot grid and category, highest z first: `grid_id`, `category` and the columns of the table,
+        `q` and `gi_bin` adjusted anew.
+    """
+    named = [t.rename_axis("grid_id").reset_index().assign(category=c) for c, t in tables.items()]
+    if not named:
+        return pd.DataFrame(columns=["grid_id", "category", "z", "p", "q"])
+    for frame in named:
+        frame.attrs = {}
+    table = pd.concat(named, ignore_index=True)
+    table["q"] = table["p"] if fdr is None else adjusted(table["p"], method=fdr)
+    table["gi_bin"] = gi_bin(table["z"], table["q"])
+    table["hot"] = (table["q"] <= alpha) & (table["z"] > 0)
+    return table[table["hot"]].sort_values(["z", "grid_id"], ascending=[False, True], ignore_index=True)
 
 
 def past_windows(plane: NDArray[np.int32], cut: Windows, gap_days: int = 0) -> NDArray[np.int64]:
