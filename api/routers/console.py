@@ -1,5 +1,6 @@
 """The operator console: the page `/` and what it needs to know before it draws (指挥席页面)."""
 
+from collections.abc import Container
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -7,14 +8,14 @@ from typing import Any
 import orjson
 import pandas as pd
 from fastapi import APIRouter, Request, Response
-from starlette.routing import BaseRoute
 
 from api.deps import CityDep, ScopeDep, StateDep
 from geo import schema
+from geo.address.answer import FAULTS
 from geo.city import City
 from geo.indicators import INDICATORS, latest
 from geo.scope import Scope, visible_cameras
-from layers import assets, catalog, tiles
+from layers import assets, catalog, style, tiles
 
 router = APIRouter(include_in_schema=False)
 
@@ -57,7 +58,7 @@ def configuration(request: Request, state: StateDep, city: CityDep, scope: Scope
         "latest": max(facts["latest"], newest) or None,
         "basemap": state.settings.basemap,
         "basemap_attribution": state.settings.basemap_attribution,
-        **_abilities(request.app.routes),
+        **_abilities(request.app.openapi()["paths"]),
     }
     return Response(orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
@@ -131,15 +132,34 @@ def _span(incidents: pd.DataFrame, city: City) -> dict[str, Any]:
     }
 
 
-def _abilities(routes: list[BaseRoute]) -> dict[str, Any]:
+def _abilities(paths: Container[str]) -> dict[str, Any]:
     """Say what this server can answer beyond the map: addresses, and analyses with a value per grid."""
-    paths = {getattr(r, "path", "") for r in routes}
     return {
-        "suggest": "/v1/addresses/suggest" in paths,
         "address": "/v1/addresses/suggest" in paths,
+        "blind": "/v1/blind-spots" in paths,
+        "faults": FAULTS,
         "analyses": {k: v for k, v in ANALYSES.items() if v["path"] in paths},
     }
 
 
-ANALYSES: dict[str, dict[str, Any]] = {}
-"""Analyses that colour grids: name -> where the answer is, which columns, and ranks with words and colours."""
+_COVER = style.RAMPS["green"]
+ANALYSES: dict[str, dict[str, Any]] = {
+    "coverage": {
+        "zh": "地面覆盖率（在线完好）",
+        "en": "ground covered by working cameras",
+        "path": "/v1/coverage/grids",
+        "params": {"level": 3},
+        "rows": "grids",
+        "value": "available",
+        "of": "free_m2",
+        "ranks": [
+            {"from": 1e-9, "to": 0.05, "zh": "低于 5 %", "en": "under 5 %", "colour": _COVER[0]},
+            {"from": 0.05, "to": 0.1, "zh": "5–10 %", "en": "5–10 %", "colour": _COVER[1]},
+            {"from": 0.1, "to": 0.2, "zh": "10–20 %", "en": "10–20 %", "colour": _COVER[2]},
+            {"from": 0.2, "to": 0.4, "zh": "20–40 %", "en": "20–40 %", "colour": _COVER[3]},
+            {"from": 0.4, "zh": "40 % 以上", "en": "40 % or more", "colour": _COVER[4]},
+        ],
+    },
+}
+"""Analyses that colour grids: where the answer is, which columns hold grid and value (or value and the whole it
+is a part of), and ranks with words and colours. One whose path the server does not have is not offered."""

@@ -15,6 +15,7 @@ from geo.crs import convert
 from geo.errors import BadInputError, ForbiddenError, NotFoundError
 from geo.incident import ground_distance_m
 from geo.scope import Scope, visible_cameras, visible_grids
+from geo.store.addresses import LONGEST_TEXT, locate_address
 
 router = APIRouter(prefix="/v1/situation", tags=["situation"])
 
@@ -35,14 +36,16 @@ def situation_card(
     incident: Text = None,
     camera: Text = None,
     grid: Text = None,
+    address: Annotated[str | None, Query(max_length=LONGEST_TEXT)] = None,
     near_m: Near = situation.NEAR_M,
 ) -> dict[str, Any]:
-    """Return the situation of a place: `lon` and `lat`, or an incident, a camera or a grid.
+    """Return the situation of a place: `lon` and `lat`, or an incident, a camera, a grid or an address.
 
+    By address the best candidate is taken; `place.address` says how sure it is and what was wrong with the words.
     Lists are nearest first and hold at most 20 rows; `total` says how many there are. What a scope does not
     reach is not in the answer; a place outside it is refused.
     """
-    place, lon_, lat_ = _place(state, city, scope, (lon, lat, crs), incident, camera, grid)
+    place, lon_, lat_ = _place(state, city, scope, (lon, lat, crs), (incident, camera, grid, address))
     chain = _chain(city, scope, lon_, lat_)
     x, y = (float(v) for v in city.to_metres(lon_, lat_))
     cameras = situation.cameras_seeing(city, x, y, scope=scope)
@@ -82,15 +85,15 @@ def _place(
     city: City,
     scope: Scope,
     point: tuple[float | None, float | None, Literal["wgs84", "cgcs2000", "gcj02", "bd09"]],
-    incident: str | None,
-    camera: str | None,
-    grid: str | None,
+    named: tuple[str | None, str | None, str | None, str | None],
 ) -> tuple[Row, float, float]:
     """Find the place that is asked for; exactly one way of naming it is allowed."""
     lon, lat, crs = point
-    ways = [lon is not None or lat is not None, incident is not None, camera is not None, grid is not None]
-    if sum(ways) != 1:
-        raise BadInputError("name one place: lon and lat, or incident, or camera, or grid")
+    incident, camera, grid, address = named
+    if (lon is not None or lat is not None) + sum(v is not None for v in named) != 1:
+        raise BadInputError("name one place: lon and lat, or incident, or camera, or grid, or address")
+    if address is not None:
+        return _of_address(city, address)
     if incident is not None:
         row = state.live.get(incident)
         if row is not None:
@@ -111,6 +114,16 @@ def _place(
         raise BadInputError("lon and lat go together")
     east, north = convert(np.array([lon]), np.array([lat]), source=crs, target="cgcs2000")
     return {"kind": "point"}, float(east[0]), float(north[0])
+
+
+def _of_address(city: City, text: str) -> tuple[Row, float, float]:
+    answer = locate_address(city, text)
+    best = next((c for c in answer["candidates"] if c["lon"] is not None), None)
+    if best is None:
+        raise NotFoundError(f"no place is known for the address {text!r}")
+    told = {k: best[k] for k in ("standard", "precision", "radius_m", "confidence", "faults")}
+    place = {"kind": "address", "name": best["standard"], "address": told | {"status": answer["status"]}}
+    return place, best["lon"], best["lat"]
 
 
 def _row(city: City, table: str, key: str) -> Any:  # noqa: ANN401  # a row of a GeoDataFrame

@@ -38,8 +38,8 @@ def cameras(
     poles = _poles(plan, streets, size.cameras, rng)
     rank = poles.groupby("pole").cumcount().to_numpy()
     n = len(poles)
-    heading = np.degrees(np.arctan2(poles["ax"], poles["ay"])).to_numpy() + rng.normal(0, 6, n)
-    heading += np.array([0, 180, 90, 270])[rank]
+    road = np.degrees(np.arctan2(poles["ax"], poles["ay"])).to_numpy() + np.array([0, 180, 90, 270])[rank]
+    heading = road + rng.normal(0, 6, n)
     ptz = rng.choice([1, 2, 3, 4, 6], n, p=[0.16, 0.06, 0.60, 0.14, 0.04])
     fov = np.select(
         [ptz == 6, ptz == 3], [rng.uniform(150, 180, n), rng.uniform(35, 95, n)], rng.uniform(45, 70, n)
@@ -53,7 +53,8 @@ def cameras(
             "range_m": rng.choice([40.0, 50.0, 60.0, 80.0, 100.0], n),
             "height_m": rng.choice([3.5, 4.0, 5.0, 6.0, 6.5], n),
             "resolution_px": rng.choice([1920, 2560, 3840], n, p=[0.55, 0.3, 0.15]),
-            "half_width_m": poles["half_width_m"].to_numpy(),
+            "road_deg": road,
+            "along": rank < 2,
             "ptz_type": ptz,
         }
     )
@@ -196,15 +197,24 @@ def targets(
         & register[["bearing_deg", "fov_deg", "range_m", "height_m", "resolution_px"]].notna().all(axis=1)
         & (register["ptz_type"] == 3)
         & (register["secrecy"] == 0)
+        & true["along"]
     ).to_numpy()
-    camera = rng.choice(np.flatnonzero(good), n)
-    t = true.iloc[camera]
+    four = rng.choice(np.flatnonzero(good), (n, 4))
     ppm = np.array([np.nan, *_PPM.values()])[cls]
-    reach = np.minimum(t["range_m"], t["resolution_px"] / (2 * ppm * np.tan(np.radians(t["fov_deg"] / 2))))
-    away = np.maximum(reach.to_numpy() * rng.uniform(0.6, 0.9, n), 5.0)
-    turn = rng.uniform(-0.15, 0.15, n) * t["fov_deg"].to_numpy()
-    turn = np.clip(turn, -8, 8)
-    angle = np.radians(t["bearing_deg"].to_numpy() + turn)
+    slant = np.minimum(
+        true["resolution_px"].to_numpy()[four]
+        / (2 * ppm[:, None] * np.tan(np.radians(true["fov_deg"].to_numpy()[four] / 2))),
+        true["range_m"].to_numpy()[four],
+    )
+    ground = np.sqrt(np.maximum(slant**2 - true["height_m"].to_numpy()[four] ** 2, 1.0))
+    best = np.argmax(ground, axis=1)  # a sharp level needs a camera that can give it
+    camera, reach = four[np.arange(n), best], ground[np.arange(n), best]
+    t = true.iloc[camera]
+    away = np.clip(reach * rng.uniform(0.55, 0.85, n), 3.0, 40.0)
+    turn = t["road_deg"].to_numpy() + rng.uniform(-2, 2, n) - t["bearing_deg"].to_numpy()
+    turn = (turn + 180.0) % 360.0 - 180.0  # the place lies on the road; the camera looks about along it
+    room = 0.4 * t["fov_deg"].to_numpy()
+    angle = np.radians(t["bearing_deg"].to_numpy() + np.clip(turn, -room, room))
     spot = t[["x", "y"]].to_numpy() + away[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1)
     spot[~seen] = _unwatched(true, plots, int((~seen).sum()), rng)
     pick = rng.integers(0, 5, n)

@@ -153,6 +153,13 @@ def test_search_finds_grids_cameras_and_coordinates_in_any_datum(
     box.fill("117.9950, 36.7900 gcj02")
     box.press("Enter")
     expect(desk.locator("#card-body .where .mono")).to_contain_text("117.98")
+    address = demo_small.addresses.query("level == 50 and compound.isna() and road.notna()")["standard"].iloc[
+        7
+    ]
+    box.fill(str(address)[3:])
+    expect(desk.locator("#found")).to_contain_text("地址")
+    box.press("Enter")
+    expect(desk.locator("#card-body .where strong")).to_contain_text("号")
     box.fill("zzzz")
     expect(desk.locator("#found li")).to_have_text("没有找到")
 
@@ -248,6 +255,15 @@ def test_incidents_arrive_change_and_leave(desk: Page, address: str, state: Serv
     expect(desk.locator("[data-id=LIVE1]")).to_have_count(0)
     assert not desk.evaluate("santu.open.markers.has('LIVE1')")
     state.live.fold([{**row, "stage": "closed"}])
+
+
+def test_coverage_and_blind_spots_are_on_the_video_map(desk: Page, address: str) -> None:
+    open_console(desk, address, "p=video")
+    expect(desk.locator("#shade")).to_have_value("coverage")
+    assert painted(desk, "shade") > 200
+    expect(desk.locator("#tree")).to_contain_text("40 % 以上")
+    desk.locator("#map .rank", has_text=re.compile("^1$")).first.evaluate("node => node.click()")
+    expect(desk.locator("#card-body .where")).to_contain_text("无覆盖")
 
 
 def test_a_camera_that_fails_is_redrawn_in_place(

@@ -50,6 +50,15 @@ def test_a_place_may_be_named_by_incident_camera_grid_and_datum(client: TestClie
     assert again["place"]["lon"] == pytest.approx(lon, abs=2e-7)
 
 
+def test_an_address_comes_with_its_certainty(client: TestClient, demo_small: City) -> None:
+    row = demo_small.degrees("addresses").query("level == 50 and lane.isna() and road.notna()").iloc[20]
+    card = ask(client, address=row["standard"]).json()
+    assert card["place"]["address"]["status"] == "unique"
+    assert card["place"]["lon"] == pytest.approx(row.geometry.x, abs=1e-4)
+    assert row["grid_id"] in {g["grid_id"] for g in card["grids"]}
+    assert ask(client, address="没有这样的地方 zz").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("params", "status"),
     [

@@ -3,7 +3,7 @@
 import { get, aborted } from './api.js';
 import { el, fill, byId, notify } from './dom.js';
 import { entryOf, swatch } from './draw.js';
-import { duration, moment, number, say, t } from './i18n.js';
+import { duration, lang, moment, number, say, t } from './i18n.js';
 import { change, state } from './state.js';
 
 const L = window.L;
@@ -51,6 +51,7 @@ export class Card {
 
   render(card, extra) {
     const { lon, lat } = card.place;
+    extra = { ...extra, ...card.place.address };
     change({ at: `${lon.toFixed(6)},${lat.toFixed(6)}` });
     this.draw(card, extra);
     const base = card.grids.filter((g) => g.level >= 3).pop();
@@ -58,7 +59,7 @@ export class Card {
       ? el('button', { type: 'button', text: t('onlyGrid'), onclick: () => { (this.config.names ||= {})[base.grid_id] = base.name; change({ grid: base.grid_id }); } }) : null;
     const copy = el('button', { type: 'button', text: t('copy'), onclick: () => this.copy() });
     fill(byId('card-body'),
-      el('p', { class: 'where' }, el('strong', { text: extra.title || card.place.name || (base ? base.name : t('outside')) }), el('span', { class: 'mono', text: `${lon.toFixed(6)}, ${lat.toFixed(6)}` })),
+      el('p', { class: 'where' }, el('strong', { text: extra.title || card.place.name || (base ? base.name : t('outside')) }), el('span', { class: 'mono', text: `${lon.toFixed(6)}, ${lat.toFixed(6)}` }), extra.note ? el('span', { class: 'dim', text: extra.note }) : null),
       this.faults(extra), this.incident(card), this.chain(card), this.cameras(card), this.analyses(card), this.open_(card), this.facilities(card),
       el('div', { class: 'actions' }, only, copy));
     byId('card-body').scrollTop = 0;
@@ -74,7 +75,7 @@ export class Card {
   }
 
   faults(extra) {
-    const notes = [extra.radius_m > 30 ? t('uncertain', { n: number(extra.radius_m) }) : null, ...(extra.faults || []).map(([, detail]) => detail)].filter(Boolean);
+    const notes = [extra.radius_m > 30 ? t('uncertain', { n: number(extra.radius_m) }) : null, ...(extra.faults || []).map(([code, detail]) => [lang() === 'zh' ? this.config.faults[code] || code : code, detail].filter(Boolean).join('：'))].filter(Boolean);
     if (!notes.length) return null;
     return this.section(t('faults'), '', el('ul', { class: 'plain warn' }, notes.map((n) => el('li', { text: `⚠ ${n}` }))));
   }

@@ -42,6 +42,7 @@ const WORDS = {
   candidates: ['多个可能，请选', 'Several candidates'], since: ['自', 'from'], monitor: ['监视', 'monitor'], detect: ['探测', 'detect'],
   observe: ['观察', 'observe'], recognise: ['识别', 'recognise'], identify: ['辨认', 'identify'],
   classAll: ['全部', 'All'], hot: ['热点', 'Hotspots'], coverage: ['覆盖', 'Coverage'], blind: ['盲区', 'Blind spots'],
+  blindNote: ['虚线与叉：最重的 {n} 处，共 {m} 处；数字为名次', 'dashes and crosses: worst {n} of {m}; the number is the rank'],
   uncertain: ['误差约 {n} 米', 'within about {n} m'], noneShown: ['当前筛选下无警情', 'No incidents under these filters'],
 };
 

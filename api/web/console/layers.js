@@ -6,7 +6,7 @@ import { state } from './state.js';
 import { shadeFor } from './shade.js';
 
 const L = window.L;
-const ORDER = ['basemap', 'shade', 'micro_grids', 'borders', 'incidents', 'blind_spots', 'targets', 'facilities', 'hazards', 'cameras', 'grid_labels'];
+const ORDER = ['basemap', 'shade', 'micro_grids', 'borders', 'incidents', 'targets', 'facilities', 'hazards', 'cameras', 'grid_labels'];
 const KEYS = { grids: 'grid_id', cameras: 'camera_id', targets: 'target_id', facilities: 'facility_id', hazards: 'hazard_id', incidents: 'incident_id' };
 
 export class Layers {

@@ -2,6 +2,7 @@
 
 import { get, aborted } from './api.js';
 import { Card } from './card.js';
+import { BlindSpots } from './blind.js';
 import { byId, el, fill, notify } from './dom.js';
 import { install, setDark } from './draw.js';
 import { lang, moment, number, setLang, t } from './i18n.js';
@@ -49,7 +50,8 @@ function start(config) {
   app.card = new Card(map, config);
   app.layers = new Layers(map, config, () => { settle(); soon(redraw); });
   app.open = new OpenIncidents(map, config, choose, () => { settle(); soon(redraw); });
-  app.tree = new Tree(config, app.layers, app.open);
+  app.blind = new BlindSpots(map, config, (spot) => app.card.show(spot.asked, spot.extra), () => { settle(); soon(redraw); });
+  app.tree = new Tree(config, app.layers, { open: app.open, blind: app.blind });
   app.search = new Search(config, goTo);
   app.time = new Timeline(config, settled);
   app.live = new Live(takeChanges, afresh, status);
@@ -63,6 +65,7 @@ function start(config) {
   words();
   app.layers.sync();
   app.open.load();
+  app.blind.sync();
   app.live.start();
   byId('empty').hidden = Boolean(config.layers[config.finest]);
   if (state.at) {
@@ -94,6 +97,7 @@ function follow(changed) {
   if (any('on', 'shade', 'opacity', 'theme', 'category', 'source', 'camera', 'grid', 'days', 'step', 'from', 'asOf')) app.layers.sync();
   if (any('category', 'source', 'grid', 'days', 'from', 'step')) app.open.load();
   else if (any('on', 'theme', 'lang', 'opacity')) app.open.redraw();
+  if (any('on', 'grid', 'theme', 'opacity')) app.blind.sync();
   if (any('from', 'step', 'days', 'lang')) app.time.render();
   if (any('preset', 'lang')) presets();
   if (![...changed].every((n) => n === 'view' || n === 'at')) soon(() => app.tree.render());
@@ -184,7 +188,7 @@ async function goTo(row) {
 // -- ready -----------------------------------------------------------------------------------------------------
 
 function settle() {
-  const done = Boolean(app.layers?.ready && app.open && app.open.status !== 'loading');
+  const done = Boolean(app.layers?.ready && app.open && app.open.status !== 'loading' && app.blind?.status !== 'loading');
   document.documentElement.dataset.ready = String(done);
   app.ready = done;
 }

@@ -25,6 +25,10 @@ export class OpenIncidents {
     this.group = L.layerGroup();
   }
 
+  get offered() {
+    return Boolean(this.style);
+  }
+
   get style() {
     return this.config.layers.incidents?.style;
   }

@@ -56,10 +56,11 @@ export class Search {
   }
 
   async addresses(text) {
-    if (!this.config.suggest || !/[\u4e00-\u9fff]/.test(text)) return [];
+    if (!this.config.address || !/[\u4e00-\u9fff]/.test(text)) return [];
+    if (/\d|号|栋|幢|室/.test(text)) return this.resolve(text, { all: true });
     const answer = await quiet(get('/v1/addresses/suggest', { q: text, limit: 6 }, { kind: 'search-address' }));
-    const rows = Array.isArray(answer) ? answer : answer?.suggestions || answer?.candidates || [];
-    return rows.map((a) => ({ kind: 'address', title: a.standard || a.text, note: t('address'), text: a.standard || a.text, at: a.lon === undefined ? null : a, asked: a.lon === undefined ? null : { lon: a.lon, lat: a.lat }, extra: { title: a.standard || a.text, radius_m: a.radius_m } }));
+    const rows = (answer?.suggestions || []).map((a) => ({ kind: 'address', title: a.text, note: t('address'), asked: { lon: a.lon, lat: a.lat }, extra: { title: a.text } }));
+    return rows.length ? rows : this.resolve(text, { all: true });
   }
 
   /** What was typed and not chosen: the address engine's best, or a choice of several. */
@@ -77,24 +78,20 @@ export class Search {
     else if (rows.length) this.pick(rows[0]);
   }
 
-  async resolve(text) {
+  /** The address engine's answer: its one place where it is sure, else its candidates. */
+  async resolve(text, { all = false } = {}) {
     if (!this.config.address) return [];
     const answer = await quiet(get('/v1/locate', { address: text }, { kind: 'resolve' }));
     if (!answer || !answer.candidates) return [];
     const rows = answer.candidates.filter((c) => c.lon !== null && c.lon !== undefined).map((c) => ({
       kind: 'address', title: c.standard, note: `${Math.round(c.confidence * 100)} % · ±${Math.round(c.radius_m)} m`, at: c, asked: { lon: c.lon, lat: c.lat }, extra: { title: c.standard, radius_m: c.radius_m, faults: c.faults },
     }));
-    return answer.status === 'unique' ? rows.slice(0, 1) : rows.slice(0, 6);
+    return answer.status === 'unique' && !all ? rows.slice(0, 1) : rows.slice(0, 6);
   }
 
-  async pick(row) {
+  pick(row) {
     this.close();
     this.input.value = row.title;
-    if (!row.asked) {
-      const [best] = await this.resolve(row.text);
-      if (best) this.go(best);
-      return;
-    }
     this.go(row);
   }
 

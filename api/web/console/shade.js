@@ -27,10 +27,10 @@ async function analysed(name, analysis) {
   }
   const rows = made.get(key)[analysis.rows];
   const values = new Map();
-  for (const row of Array.isArray(rows) ? rows : Object.entries(rows).map(([k, v]) => ({ [analysis.id]: k, [analysis.value]: v }))) {
-    const value = row[analysis.value];
+  for (const [id, row] of Array.isArray(rows) ? rows.map((r) => [r[analysis.id], r]) : Object.entries(rows)) {
+    const value = analysis.of ? row[analysis.value] / row[analysis.of] : row[analysis.value];
     const rank = analysis.ranks.findIndex((r) => (r.from === undefined ? r.value === value : value !== null && value >= r.from && (r.to === undefined || value < r.to)));
-    if (rank >= 0) values.set(row[analysis.id], rank);
+    if (rank >= 0) values.set(id, rank);
   }
   const entries = [NONE, ...analysis.ranks.map((r, i) => ({ value: i, zh: r.zh, en: r.en, colour: r.colour, shape: 'fill' }))];
   return { style: { by: 'rank', entries, mark: null, opacity: 0.6, weight: 0.8, radius: 6, label: '' }, values, version: key, fixed: analysis.fixed };

@@ -5,7 +5,7 @@ export const PRESETS = {
   hazards: { shade: 'open_hazards', on: ['basemap', 'borders', 'hazards'] },
   facilities: { shade: '', on: ['basemap', 'borders', 'facilities'] },
   incidents: { shade: 'hotspots', on: ['basemap', 'borders', 'incidents', 'open'] },
-  video: { shade: 'coverage', on: ['basemap', 'borders', 'cameras', 'targets'] },
+  video: { shade: 'coverage', on: ['basemap', 'borders', 'cameras', 'targets', 'blind'] },
 };
 
 const LISTS = ['category', 'source', 'camera'];

@@ -8,15 +8,15 @@ import { change, state } from './state.js';
 const GROUPS = [
   ['ground', ['basemap', 'borders', 'grid_labels', 'micro_grids']],
   ['incidents', ['open', 'incidents']],
-  ['points', ['hazards', 'facilities', 'cameras', 'targets', 'blind_spots']],
+  ['points', ['hazards', 'facilities', 'cameras', 'targets', 'blind']],
 ];
-const NAMED = { basemap: 'basemap', borders: 'borders', grid_labels: 'grid_labels', micro_grids: 'micro_grids', incidents: 'density', open: 'open' };
+const NAMED = { basemap: 'basemap', borders: 'borders', grid_labels: 'grid_labels', micro_grids: 'micro_grids', incidents: 'density', open: 'open', blind: 'blind' };
 
 export class Tree {
-  constructor(config, layers, open) {
+  constructor(config, layers, own) {
     this.config = config;
     this.layers = layers;
-    this.open = open;
+    this.own = own; // layers that are no tiles, by name: status, load(), legend()
   }
 
   title(name) {
@@ -25,7 +25,7 @@ export class Tree {
 
   render() {
     const focus = document.activeElement?.id;
-    const groups = GROUPS.map(([title, names]) => this.group(title, names.filter((n) => n === 'open' || this.layers.has(n))));
+    const groups = GROUPS.map(([title, names]) => this.group(title, names.filter((n) => this.own[n]?.offered || this.layers.has(n))));
     fill(byId('tree'), this.shading(), groups);
     this.filters();
     if (focus) byId(focus)?.focus();
@@ -38,7 +38,7 @@ export class Tree {
 
   row(name) {
     const on = state.on.includes(name);
-    const status = name === 'open' ? this.open.status : this.layers.status.get(name);
+    const status = this.own[name] ? this.own[name].status : this.layers.status.get(name);
     const box = el('input', { type: 'checkbox', id: `layer-${name}`, checked: on, onchange: () => this.toggle(name, !on) });
     const head = el('label', { class: 'head', for: `layer-${name}` }, box, el('span', { class: 'name', text: this.title(name) }), on ? this.badge(name, status) : null);
     return el('div', { class: on ? 'layer on' : 'layer' }, head, on ? [this.slider(name), this.legend(name)] : null);
@@ -47,7 +47,7 @@ export class Tree {
   badge(name, status) {
     if (status === 'loading') return el('span', { class: 'badge busy', role: 'status', text: t('loading') });
     if (status !== 'failed') return null;
-    const again = () => (name === 'open' ? this.open.load() : this.layers.retry(name));
+    const again = () => (this.own[name] ? this.own[name].load() : this.layers.retry(name));
     return el('button', { type: 'button', class: 'badge bad', text: `! ${t('failed')} · ${t('retry')}`, onclick: again });
   }
 
@@ -62,7 +62,7 @@ export class Tree {
   }
 
   legend(name) {
-    if (name === 'open') return this.open.legend();
+    if (this.own[name]) return this.own[name].legend();
     const members = this.layers.members(name);
     if (['basemap', 'borders', 'grid_labels', 'micro_grids'].includes(name)) {
       return this.entries(members.map((m) => {
