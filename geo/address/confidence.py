@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 
 NAMES = (
     "score", "margin", "close", "exact_name", "length", "short_name", "homophone", "look_alike", "typo", "missing",
-    "extra", "exact_number", "sub", "interpolated", "extrapolated", "lane_mouth", "no_number", "no_plates", "quality",
+    "extra", "variant", "cost", "crowd", "exact_number", "sub", "interpolated", "extrapolated", "lane_mouth", "no_number", "no_plates", "quality",
     "agreed", "conflict", "unexplained", "radius", "compound", "poi", "place", "one",
 )  # fmt: skip
+MARGIN = NAMES.index("margin")
+RIVALRY = 6.0  # an equal rival elsewhere halves the probability, one 0.5 below takes 5 %
 UNIQUE_AT = 0.9
 NONE_AT = 0.08
 WEAKEST = 0.4  # score under which a candidate is no answer
-MISSPELT = ("homophone", "look_alike", "typo", "missing", "extra", "swapped")
+MISSPELT = ("homophone", "look_alike", "typo", "missing", "extra", "swapped", "variant")
 
 
 def features(found: Sequence[Found]) -> list[tuple[float, ...]]:
@@ -52,11 +54,12 @@ def features(found: Sequence[Found]) -> list[tuple[float, ...]]:
             f.score / 5, max(-1.0, min(margin, 4.0)) / 2, float(margin < 0.3), float(how == "exact"),
             min(f.hit.end - f.hit.start, 8) / 4, float(f.penalty > 0.2),
             float(how == "homophone"), float(how == "look_alike"), float(how in ("typo", "swapped")),
-            float(how == "missing"), float(how == "extra"),
+            float(how == "missing"), float(how == "extra"), float(how == "variant"), min(f.hit.cost, 3.0),
+            math.log1p(f.hit.crowd) if f.hit.cost else 0.0,
             float(f.number == EXACT), float(f.number == SUB), float(f.number == INTERPOLATED),
             float(f.number == EXTRAPOLATED), float(f.number == LANE_MOUTH),
             float(f.number == NO_NUMBER and f.kind == gz.STREET), float(f.number == NO_PLATES),
-            f.quality, min(f.agreed, 2.0), f.conflict, f.unexplained / 3, min(f.radius_m, 500.0) / 100,
+            f.quality, min(f.agreed, 2.0), f.conflict, min(f.unexplained, 5) / 3, min(f.radius_m, 500.0) / 100,
             float(f.kind == gz.COMPOUND), float(f.kind == gz.POI), float(f.kind == gz.ROAD_LINE), 1.0,
         ))  # fmt: skip
     return out
@@ -81,7 +84,8 @@ class Calibration:
     def probability(self, numbers: Sequence[float]) -> float:
         """P(base grid is right) of one candidate's features."""
         z = sum(w * x for w, x in zip(self.weights, numbers, strict=True))
-        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, z))))
+        margin = 2.0 * numbers[MARGIN]
+        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, z)))) / (1.0 + math.exp(-RIVALRY * margin))
 
     def status(self, candidates: Sequence[Candidate]) -> Status:
         """Status of candidates, best first (状态).

@@ -197,6 +197,8 @@ class Garbler:
 
     def _unknown(self, p: _Parts) -> tuple[str | None, frozenset[int]]:
         """A road that the table does not have: a real one hidden, or an invented one."""
+        if p.lane and not p.lane[0].isdigit():
+            return None, frozenset()  # a lane with a name of its own says where it is without its road
         if self.rng.random() < 0.5:
             folded = fold_text(p.road)
             stems = {folded, *(s for s, _ in gz.short_roads(folded))}

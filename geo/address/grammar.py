@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from geo.address import elements as el
 
 LANE_END = re.compile(r"巷|弄|胡同|支路|支弄|里|坊|条|村|段|街|路")
+SECTION = re.compile(r"\|?\d{1,2}段")
 LANE_NUMBER = re.compile(r"\|?(\d{1,5})(?:-\d+)?[^\d号]{0,3}?(?:巷|弄|胡同)")
 _NUMBER = re.compile(
     r"\|?(?:的|第|门牌号?|NO|#)?(?P<n>\d{1,6})(?!\d)"

@@ -7,6 +7,7 @@ probability that the base grid is right. Two equal places are both returned, nev
 
 from __future__ import annotations
 
+import bisect
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,11 +40,10 @@ if TYPE_CHECKING:
     from geo.address.normalize import Folded
 
 SAME_PLACE_M = 15.0
+MOST_NEAR = 60  # near names that are looked into, cheapest first
 WINDOW = 64  # characters around the first number that are searched for near names
 SEPARATE_M = 150.0
 NUMBERED = (EXACT, SUB, INTERPOLATED, EXTRAPOLATED)
-_NAME_FAULT = {"exact": "", "homophone": "homophone", "look_alike": "look_alike", "typo": "typo", "missing": "missing",
-               "extra": "extra", "swapped": "swapped"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,11 @@ class Resolver:
                 extra = 1.3
             out.append(Hit(h.start, h.end, h.name, h.cost + extra, h.how))
         out.sort(key=lambda h: h.cost)
-        return out[:80]
+        costs = [h.cost for h in out]
+        return [
+            Hit(h.start, h.end, h.name, h.cost, h.how, bisect.bisect_right(costs, h.cost + 0.15) - 1)
+            for h in out[:MOST_NEAR]
+        ]
 
     @staticmethod
     def _after_lane(text: str, at: int) -> int:
@@ -258,7 +262,7 @@ class Resolver:
         name = self.gazetteer.names.texts[f.hit.name]
         if f.hit.cost:
             said = folded.text[f.hit.start : f.hit.end]
-            return [(f"{word}.{_NAME_FAULT[manner(f.hit)] or 'typo'}", f"{said}→{name}")]
+            return [(f"{word}.{manner(f.hit)}", f"{said}→{name}")]
         if 0 < f.penalty <= 0.1:
             return [("NAME.alias", name)] if f.kind != gz.STREET else []
         if f.penalty:

@@ -35,6 +35,7 @@ _SAID_BEFORE = re.compile(
     r"(?:在|位于|于|到|是|住|往|来|去|的|报警|反映|投诉|处理|现在|目前|人称|电称|你好|您好|喂|说|这边|那边|我|址|位置|处|快|"
     r"点|称|从|沿|由|经|说是|靠近|家|号|弄|巷|和|与|[|,])$"
 )
+_ANOTHER_ROAD = re.compile(r"[一-鿿\d][路街道]$")  # 某某路|仁和巷: a road that the table lacks was named
 _CJK = re.compile(r"[一-鿿]")
 
 
@@ -47,6 +48,9 @@ class Hit:
     name: int
     cost: float
     how: int
+    crowd: int = (
+        0  # near names of the text that cost no more: many mean that anything would be near something
+    )
 
 
 @dataclass(slots=True)
@@ -257,6 +261,18 @@ class Search:
         self, text: str, hit: Hit, street: int, penalty: float, *, needs_number: bool, lane: str = ""
     ) -> list[Found]:
         """Evidence for a street with the lane and number after its name."""
+        section = grammar.SECTION.match(text, hit.end)
+        if section:  # 中山路二段 is another road than 中山路
+            rest = replace(hit, end=section.end(), cost=hit.cost + 0.2)
+            found = [] if needs_number or lane else self._street_at(text, rest, street, penalty + 1.3)
+            for f in found:
+                f.faults.append(("ROAD.section", section[0].strip("|")))
+            return found
+        return self._street_at(text, hit, street, penalty, needs_number=needs_number, lane=lane)
+
+    def _street_at(
+        self, text: str, hit: Hit, street: int, penalty: float, *, needs_number: bool = False, lane: str = ""
+    ) -> list[Found]:
         g = self.gazetteer
         if lane:
             path, end, absent = self.path_of(street, lane), hit.end, False
@@ -584,6 +600,8 @@ class Search:
     def left_over(text: str, start: int, explained: Sequence[tuple[int, int]]) -> int:
         """Characters right before a name that nothing explains (大|中路 for 中路)."""
         at, count = start, 0
+        if _ANOTHER_ROAD.search(text, 0, start) and not any(b < start <= e for b, e in explained):
+            return 5
         while at > 0 and count < 3:
             if any(b < at <= e for b, e in explained) or _SAID_BEFORE.search(text, 0, at):
                 break
