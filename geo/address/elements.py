@@ -7,15 +7,20 @@ Levels follow GA/T 2000.32: 13 district, 2x town, 3x village or community, 41 st
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from geo.address.normalize import fold, fold_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -166,42 +171,111 @@ def _street(folded: str, start: int, stop: int) -> tuple[_Span, _Span]:
 _LANED = re.compile(r"^(?P<road>.*?[^\d|])(?P<lane>\|?\d+(?:-\d+)?[^\d]{0,4}(?:巷|弄).*)$")
 
 
-def elements(addresses: pd.DataFrame) -> pd.DataFrame:
-    """Element columns of an address table (地址要素表): the given ones, or parsed from the text.
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Text columns as codes into their distinct texts: a table of millions in four bytes a value."""
+
+    code: dict[str, NDArray[np.int32]]
+    text: dict[str, list[str]]
+
+    def blank(self, name: str) -> NDArray[np.bool_]:
+        """Rows without a text in a column."""
+        return np.array([t == "" for t in self.text[name]], bool)[self.code[name]]
+
+
+def coded(addresses: pd.DataFrame) -> Coded:
+    """Element columns of an address table as codes (地址要素): the given ones, or parsed from the text.
 
     Parameters
     ----------
     addresses
-        Table `addresses`: `standard`, and any of the element columns.
+        Table `addresses`: `standard`, and any of the element columns and `grid_id`. Categorical columns are
+        taken as they are.
 
     Returns
     -------
-    DataFrame
-        `COLUMNS` as text on the index of the table, "" for what is missing. A row whose road, compound and
-        building are all empty is parsed from `standard`; the row's own district, town and village stay.
+    Coded
+        `COLUMNS` and `grid_id`, "" for what is missing. A row whose road, number, compound and building are
+        all empty is parsed from `standard`; the row's own district, town and village stay.
     """
-    frame = pd.DataFrame(index=addresses.index)
-    for name in COLUMNS:
+    code: dict[str, NDArray[np.int32]] = {}
+    text: dict[str, list[str]] = {}
+    for name in (*COLUMNS, "grid_id"):
         if name in addresses.columns:
-            frame[name] = addresses[name].astype("object").where(addresses[name].notna(), "").astype("str")
+            code[name], text[name] = _factorized(addresses[name])
         else:
-            frame[name] = ""
-    bare = (frame["road"] == "") & (frame["compound"] == "") & (frame["building"] == "")
-    bare &= (frame["number"] == "") if "number" in addresses.columns else True
-    if "standard" not in addresses.columns or not bool(bare.any()):
-        return frame
-    texts = addresses.loc[bare, "standard"]
-    texts = texts.astype("object").where(texts.notna(), "").astype("str")
-    codes, unique = pd.factorize(texts)
-    parsed = np.array([split_text(t) for t in unique], dtype=object).reshape(-1, len(COLUMNS))[codes]
+            code[name], text[name] = np.zeros(len(addresses), np.int32), [""]
+    given = Coded(code, text)
+    bare = np.ones(len(addresses), bool)
+    for name in ("road", "number", "compound", "building"):
+        bare &= given.blank(name)
+    if "standard" in addresses.columns and bare.any():
+        _parse_into(given, np.flatnonzero(bare), addresses["standard"])
+    return given
+
+
+def _factorized(values: pd.Series) -> tuple[NDArray[np.int32], list[str]]:
+    """Codes and distinct texts of a column; a missing value is ""."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        codes, unique = values.cat.codes.to_numpy(), values.cat.categories
+    else:
+        codes, unique = pd.factorize(values)
+    texts = [str(u) for u in unique]
+    if (codes < 0).any() or not texts:
+        blank = texts.index("") if "" in texts else len(texts)
+        if blank == len(texts):
+            texts.append("")
+        codes = np.where(codes < 0, blank, codes)
+    return codes.astype(np.int32), texts
+
+
+_ROOMS = (
+    r"^(?P<head>.*?[^0-9A-Z-])"
+    r"(?P<building>(?:[A-Z]?[0-9]{1,4}[A-Z]?|[A-Z])(?:号楼|栋|幢|座|#楼|#))?"
+    r"(?P<unit>[0-9]{1,2}(?:单元|门))?"
+    r"(?P<room>[0-9]{3,5}(?:室|户|房)?)?$"
+)
+
+
+def _parse_into(given: Coded, rows: NDArray[np.intp], standard: pd.Series) -> None:
+    """Parse the texts of some rows and put what the row lacks into its columns.
+
+    Building, unit and room are cut off first, all rows at once: what remains is one text a door, not a home.
+    """
+    texts = pa.array(
+        standard.iloc[rows].astype("object").where(standard.iloc[rows].notna(), ""), pa.large_string()
+    )
+    parts = pc.extract_regex(texts, _ROOMS)
+    whole = parts.is_null()
+    head = pc.if_else(whole, texts, pc.struct_field(parts, "head")).dictionary_encode()
+    table = np.array([split_text(t) for t in head.dictionary.to_pylist()], object).reshape(-1, len(COLUMNS))
+    door = head.indices.to_numpy()
     for i, name in enumerate(COLUMNS):
-        given = frame.loc[bare, name]
-        frame.loc[bare, name] = np.where(given.to_numpy() == "", parsed[:, i], given.to_numpy())
-    return frame
+        codes, unique = pd.factorize(table[:, i]) if len(table) else (np.zeros(0, np.int64), np.array([""]))
+        mine = [str(u) for u in unique]
+        value = codes[door]
+        if name in ("building", "unit", "room"):
+            tail = pc.fill_null(pc.struct_field(parts, name), "").dictionary_encode()
+            words = [t or "" for t in tail.dictionary.to_pylist()]
+            cut = tail.indices.to_numpy()
+            said = np.array([bool(w) for w in words], bool)[cut]
+            value = np.where(said, cut + len(mine), value)
+            mine += words
+        _fill(given, name, rows, value, mine)
 
 
-def house_numbers(texts: pd.Series) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """(number, sub-number code) arrays of house-number texts; each distinct text is read once."""
-    codes, unique = pd.factorize(texts.to_numpy())
-    table = np.array([house_number(str(t)) for t in unique], np.int64).reshape(-1, 2)
-    return table[codes, 0].astype(np.int32), table[codes, 1].astype(np.int32)
+def _fill(
+    given: Coded, name: str, rows: NDArray[np.intp], value: NDArray[np.int64], words: list[str]
+) -> None:
+    """Set the blank values of a column in some rows."""
+    known = {t: i for i, t in enumerate(given.text[name])}
+    place = np.array([known.setdefault(w, len(known)) for w in words], np.int32)
+    blank = given.blank(name)[rows]
+    given.code[name][rows[blank]] = place[value[blank]]
+    given.text[name][:] = list(known)
+
+
+def house_numbers(texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """(number, sub-number code) arrays of house-number texts."""
+    table = np.array([house_number(t) for t in texts], np.int64).reshape(-1, 2)
+    return table[:, 0].astype(np.int32), table[:, 1].astype(np.int32)

@@ -12,7 +12,6 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -37,6 +36,7 @@ AREA, STREET, LANE, COMPOUND, POI, ROAD_LINE = range(6)
 Codes = TypeVar("Codes", int, "NDArray[np.int64]")
 NEEDS_NUMBER = 1  # posting flag: the name is a short form that counts only before a number
 NONE = -1
+TWO_POINTS_M = 100.0  # one address at two points this far apart is two candidates
 
 DISTRICT, TOWN, VILLAGE = 13, 20, 30
 DEVICES = ("smoke_alarm", "lpg_cylinder", "ebike_charger")  # facilities that are a thing, not a place
@@ -159,7 +159,7 @@ class _Builder:
 
 
 def compile_gazetteer(
-    addresses: gpd.GeoDataFrame,
+    addresses: pd.DataFrame,
     *,
     roads: gpd.GeoDataFrame | None = None,
     facilities: gpd.GeoDataFrame | None = None,
@@ -171,7 +171,7 @@ def compile_gazetteer(
     Parameters
     ----------
     addresses
-        Table `addresses`: points in metres; `standard` or element columns.
+        Table `addresses`: points in metres (or columns `x`, `y`); `standard` or element columns.
     roads, facilities, grids
         Tables of the same city; each may be missing. Only grids of level 1 and 2 give names, and only
         facilities that are a place (not a smoke alarm or a gas cylinder in one).
@@ -201,39 +201,46 @@ class _Rows:
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
-    code: dict[str, NDArray[np.int64]]
+    code: dict[str, NDArray[np.int32]]
     text: dict[str, list[str]]
-    ids: NDArray[Any]
+    ids: pd.Index
     street: NDArray[np.int64] = None  # type: ignore[assignment]
     plate: NDArray[np.int64] = None  # type: ignore[assignment]
     area: NDArray[np.int64] = None  # type: ignore[assignment]
 
 
-def _rows(addresses: gpd.GeoDataFrame) -> _Rows:
-    points = addresses.geometry.to_numpy()
-    x, y = shapely.get_x(points), shapely.get_y(points)
-    good = np.isfinite(x) & np.isfinite(y)
-    table = addresses.loc[good]
-    frame = el.elements(pd.DataFrame(table.drop(columns=table.geometry.name)))
-    if "grid_id" in table.columns:
-        frame["grid_id"] = table["grid_id"].astype("object").where(table["grid_id"].notna(), "").astype("str")
+def _rows(addresses: pd.DataFrame) -> _Rows:
+    """Rows with a usable point, as codes. A plain table has its points in columns `x` and `y`."""
+    if "x" in addresses.columns and "y" in addresses.columns:
+        table = addresses
+        x, y = table["x"].to_numpy(np.float64), table["y"].to_numpy(np.float64)
     else:
-        frame["grid_id"] = ""
-    code: dict[str, NDArray[np.int64]] = {}
-    text: dict[str, list[str]] = {}
-    for name in (*el.COLUMNS, "grid_id"):
-        codes, unique = pd.factorize(frame[name].to_numpy())
-        code[name], text[name] = codes.astype(np.int64), [str(u) for u in unique]
-    return _Rows(x[good], y[good], code, text, table.index.to_numpy())
+        points = addresses.geometry.to_numpy()
+        x, y = shapely.get_x(points), shapely.get_y(points)
+        table = pd.DataFrame(addresses.drop(columns=addresses.geometry.name))
+    good = np.isfinite(x) & np.isfinite(y)
+    if not good.all():
+        table, x, y = table.loc[good], x[good], y[good]
+    given = el.coded(table)
+    return _Rows(x, y, given.code, given.text, table.index)
 
 
-def _distinct(*columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(first row of each distinct combination, group of each row), like `np.unique` on several columns."""
-    key = columns[0].astype(np.int64)
-    for column in columns[1:]:
-        _, key = np.unique(key, return_inverse=True)
-        key = key * (int(column.max(initial=0)) + 2) + column + 1
-    _, first, group = np.unique(key, return_index=True, return_inverse=True)
+def _distinct(*columns: NDArray[np.integer[Any]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(first row of each distinct combination, group of each row); groups are in the order of their values."""
+    key, span = np.zeros(len(columns[0]), np.int64), 1
+    for column in columns:
+        size = int(column.max(initial=0)) + 2
+        if span * size > 1 << 62:
+            key, unique = pd.factorize(key, sort=True)
+            key, span = key.astype(np.int64), len(unique)
+        key, span = key * size + column + 1, span * size
+    group, unique = pd.factorize(key)
+    order = np.argsort(unique, kind="stable")
+    place = np.empty(len(unique), np.int64)
+    place[order] = np.arange(len(unique))
+    group = place[group]
+    first = np.empty(len(unique), np.int64)
+    first[group[::-1]] = np.arange(len(key) - 1, -1, -1)
     return first, group
 
 
@@ -338,20 +345,19 @@ def _streets(build: _Builder, rows: _Rows) -> None:
                 road[loose & (rows.code["village"] == code)] = at
     blank = np.array([t == "" for t in texts], bool)
     used = np.flatnonzero(~blank[road]) if len(road) else np.zeros(0, np.int64)
-    scope = _scope(rows, road, used, build.arrays["row_district"], build.arrays["row_town"])
+    scope = _scope(rows, road.astype(np.int64), used, build.arrays["row_district"], build.arrays["row_town"])
     first, group = _distinct(scope[used], road[used])
     rows.street = np.full(len(rows.x), NONE, np.int64)
     rows.street[used] = group
     size = len(first)
-    order = np.argsort(group, kind="stable")
-    bounds = np.searchsorted(group[order], np.arange(size + 1))
+    x, y = rows.x[used], rows.y[used]
     build.text("street_text", [texts[road[used[i]]] for i in first])
     build.arrays |= {
         "street_area": scope[used[first]].astype(np.int32) if size else np.zeros(0, np.int32),
-        "street_x": _medians(rows.x[used][order], bounds),
-        "street_y": _medians(rows.y[used][order], bounds),
-        "street_size": np.diff(bounds).astype(np.int32),
-        "street_radius": _radii(rows.x[used][order], rows.y[used][order], bounds),
+        "street_x": _group_mean(x, group, size),
+        "street_y": _group_mean(y, group, size),
+        "street_size": np.bincount(group, minlength=size).astype(np.int32),
+        "street_radius": _group_radius(x, y, group, size),
     }
     for i, row in enumerate(first):
         folded = fold_text(texts[road[used[row]]])
@@ -370,32 +376,18 @@ def short_roads(folded: str) -> list[tuple[str, float]]:
     return shorts
 
 
-def _medians(values: NDArray[np.float64], bounds: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.array([np.median(values[a:b]) for a, b in pairwise(bounds)])
-
-
-def _radii(x: NDArray[np.float64], y: NDArray[np.float64], bounds: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Half the diagonal of the box around each group of sorted rows, metres."""
-    starts = bounds[:-1]
-    if not len(starts):
-        return np.zeros(0, np.float32)
-    width = np.maximum.reduceat(x, starts) - np.minimum.reduceat(x, starts)
-    height = np.maximum.reduceat(y, starts) - np.minimum.reduceat(y, starts)
-    return (np.hypot(width, height) / 2).astype(np.float32)
-
-
 def _group_radius(
     x: NDArray[np.float64], y: NDArray[np.float64], group: NDArray[np.int64], size: int
 ) -> NDArray[np.float32]:
-    """`_radii` of rows in any order; 50 m for a group of no rows."""
-    order = np.argsort(group, kind="stable")
-    bounds = np.searchsorted(group[order], np.arange(size + 1))
-    out = np.full(size, 50.0, np.float32)
-    full = np.diff(bounds) > 0
-    if full.any():
-        starts = np.append(bounds[:-1][full], len(order))
-        out[full] = _radii(x[order], y[order], starts)
-    return out
+    """Half the diagonal of the box around each group of rows, metres; 50 m for a group of no rows."""
+    low, high = np.full((2, size), np.inf), np.full((2, size), -np.inf)
+    for axis, values in enumerate((x, y)):
+        np.minimum.at(low[axis], group, values)
+        np.maximum.at(high[axis], group, values)
+    radius = np.full(size, 50.0, np.float32)
+    seen = np.isfinite(low[0])
+    radius[seen] = np.hypot(*(high - low)[:, seen]) / 2
+    return radius
 
 
 def _scope(
@@ -424,52 +416,76 @@ def _scope(
 
 def _plates(build: _Builder, rows: _Rows) -> None:
     """Door plates: sorted (number, sub-number) of every street and lane, with point, grid and area."""
-    number, sub = el.house_numbers(pd.Series(np.array(rows.text["number"], object)))
+    number, sub = el.house_numbers(rows.text["number"])
     number, sub = number[rows.code["number"]], sub[rows.code["number"]]
     at = np.flatnonzero((rows.street >= 0) & (number >= 0))
     first, path = _distinct(rows.street[at], rows.code["lane"][at])
     lanes = [fold_text(rows.text["lane"][rows.code["lane"][at[i]]]) for i in first]
-    whole = _is_door(rows)[at]
-    order = np.lexsort((rows.y[at], rows.x[at], ~whole, sub[at], number[at], path))
-    at, path = at[order], path[order]
-    new = np.ones(len(at), bool)
-    same = (np.diff(path) == 0) & (np.diff(number[at]) == 0) & (np.diff(sub[at]) == 0)
-    new[1:] = ~same
-    plate = np.cumsum(new) - 1
-    head = np.flatnonzero(new)
-    far = np.hypot(rows.x[at] - rows.x[at[head]][plate], rows.y[at] - rows.y[at[head]][plate]) > 100
-    new |= far & whole[order] & whole[order][head][plate]  # one address at two points: both stay
-    plate = np.cumsum(new) - 1
-    head = np.flatnonzero(new)
+    path_street = rows.street[at[first]]
+    head, group = _distinct(path, number[at], sub[at])
+    door = _is_door(rows)[at]
+    x, y = _group_mean(rows.x[at], group, len(head)), _group_mean(rows.y[at], group, len(head))
+    plate_row, plate_path, x, y = _split_doors(rows, at, group, door, at[head], path[head], x, y)
+    order = np.lexsort((y, x, sub[plate_row], number[plate_row], plate_path))
+    plate_row, plate_path, x, y = plate_row[order], plate_path[order], x[order], y[order]
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
     rows.plate = np.full(len(rows.x), NONE, np.int64)
-    rows.plate[at] = plate
-    door = whole[order][head]
-    x = np.where(door, rows.x[at[head]], _group_mean(rows.x[at], plate, len(head)))
-    y = np.where(door, rows.y[at[head]], _group_mean(rows.y[at], plate, len(head)))
-    street = rows.street[at[head]]
-    path_of = path[head]
-    key = np.array([path_key(int(rows.street[at0]), lane) for at0, lane in
-                    zip(at[np.searchsorted(path, np.arange(len(lanes)))] if lanes else [], lanes, strict=True)],
-                   np.uint64)  # fmt: skip
-    bounds = np.searchsorted(path_of, np.arange(len(lanes) + 1)).astype(np.int64)
+    rows.plate[at] = place[group]
+    key = np.array([path_key(int(s), lane) for s, lane in zip(path_street, lanes, strict=True)], np.uint64)
+    bounds = np.searchsorted(plate_path, np.arange(len(lanes) + 1)).astype(np.int64)
     by_key = np.argsort(key)
     build.text("lane_text", [lanes[i] for i in by_key])
-    build.text("plate_id", [str(i) for i in rows.ids[at[head]]])
+    build.text("plate_id", rows.ids[plate_row].astype(str).tolist())
     build.text("grid_text", rows.text["grid_id"])
     build.arrays |= {
         "path_key": key[by_key],
         "path_start": bounds[:-1][by_key],
         "path_end": bounds[1:][by_key],
-        "path_street": street[bounds[:-1]][by_key].astype(np.int32) if lanes else np.zeros(0, np.int32),
-        "plate_num": number[at[head]].astype(np.int32),
-        "plate_sub": sub[at[head]].astype(np.int32),
+        "path_street": path_street[by_key].astype(np.int32),
+        "plate_num": number[plate_row].astype(np.int32),
+        "plate_sub": sub[plate_row].astype(np.int32),
         "plate_x": x,
         "plate_y": y,
-        "plate_area": rows.area[at[head]].astype(np.int32),
-        "plate_grid": rows.code["grid_id"][at[head]].astype(np.int32),
-        "plate_street": street.astype(np.int32),
+        "plate_area": rows.area[plate_row].astype(np.int32),
+        "plate_grid": rows.code["grid_id"][plate_row].astype(np.int32),
+        "plate_street": rows.street[plate_row].astype(np.int32),
     }
     _named_lanes(build, lanes, by_key)
+
+
+_Doors = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float64]", "NDArray[np.float64]"]
+
+
+def _split_doors(
+    rows: _Rows,
+    at: NDArray[np.int64],
+    group: NDArray[np.int64],
+    door: NDArray[np.bool_],
+    head: NDArray[np.int64],
+    path: NDArray[np.int64],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+) -> _Doors:
+    """(row, path, x, y) of every plate: the door's own point before the middle of the homes behind it.
+
+    One address at two points more than 100 m apart: both stay, the second after all others.
+    """
+    doors = at[door]
+    order = np.lexsort((rows.y[doors], rows.x[doors], group[door]))
+    doors, owner = doors[order], group[door][order]
+    new = np.ones(len(owner), bool)
+    new[1:] = owner[1:] != owner[:-1]
+    head, x, y = head.copy(), x.copy(), y.copy()
+    head[owner[new]] = doors[new]
+    x[owner[new]], y[owner[new]] = rows.x[doors[new]], rows.y[doors[new]]
+    far = np.hypot(rows.x[doors] - x[owner], rows.y[doors] - y[owner]) > TWO_POINTS_M
+    return (
+        np.concatenate([head, doors[far]]),
+        np.concatenate([path, path[owner[far]]]),
+        np.concatenate([x, rows.x[doors[far]]]),
+        np.concatenate([y, rows.y[doors[far]]]),
+    )
 
 
 def _named_lanes(build: _Builder, lanes: list[str], by_key: NDArray[np.intp]) -> None:
@@ -550,7 +566,10 @@ def _buildings(
     unit = np.array([el.unit_code(t) for t in rows.text["unit"]], np.int64)[rows.code["unit"][at]]
     room = np.array([el.room_code(t) for t in rows.text["room"]], np.int64)[rows.code["room"][at]]
     home = (unit > 0) | (room > 0)
-    build.arrays["household"] = np.unique(household_key(group[home], unit[home], room[home]))
+    homes = np.sort(household_key(group[home], unit[home], room[home]))
+    new = np.ones(len(homes), bool)
+    new[1:] = homes[1:] != homes[:-1]
+    build.arrays["household"] = homes[new]
 
 
 def household_key(building: Codes, unit: Codes, room: Codes) -> Codes:
