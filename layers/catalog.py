@@ -103,6 +103,27 @@ def entry_rows(city: City, entry: Layer) -> gpd.GeoDataFrame:
     return city.derive(f"layer:{entry.name}", entry.tables, lambda: entry.rows(city))
 
 
+def typical_size_m(city: City, entry: Layer) -> float:
+    """Median width of a layer's shapes, metres of EPSG:3857; 0 where there are none.
+
+    Borders are drawn thinner where shapes are small on the screen, or a city of 15,000 grids is all border.
+    """
+
+    def compute() -> float:
+        west, south, east, north = (
+            shapely.bounds(entry_rows(city, entry).geometry.to_numpy()).reshape(-1, 4).T
+        )
+        width = np.sqrt((east - west) * (north - south)) * 111_319.49
+        return float(np.nanmedian(width)) if len(width) else 0.0
+
+    return city.derive(f"size:{entry.name}", entry.tables, compute)
+
+
+def border_share(size_m: float, pixel_m: float) -> float:
+    """Share of its full width that a border of shapes of this size gets, 0 to 1."""
+    return float(np.clip((size_m / pixel_m - 6) / 40, 0.0, 1.0))
+
+
 def field_names(entry: Layer) -> Mapping[str, str]:
     """Chinese name of each field that travels with a feature (属性中文名)."""
     known = {

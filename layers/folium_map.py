@@ -269,6 +269,8 @@ def _member(city: City, entry: Layer, *, scope: Scope, selection: Selection, car
     if card:
         member["fields"] = list(catalog.field_names(entry).items())
         member["words"] = {k: dict(v) for k, v in catalog.words(entry).items()}
+    if entry.grids:
+        member["size_m"] = round(catalog.typical_size_m(city, entry), 1)
     if entry.geometry == "point":
         member |= {"crowd": entry.crowd, "parts": any(s.startswith("n_") for s in entry.sums)}
         member["clusters"] = entry.crowd == "cluster" and bool(tiles.points_from(city, entry))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -253,6 +253,10 @@ class _Sheet:
         if not shown.any():
             return
         column = features.columns.get(look.by)
+        drawn = look
+        if entry.grids:
+            share = catalog.border_share(catalog.typical_size_m(self.city, entry), self.pixel_m)
+            drawn = replace(look, weight=look.weight * share if look.weight * share > 0.08 else 0.0)
         ranks = self._ranks(entry, indicator) if indicator else None
         used: list[tuple[Entry, Style, str]] = []
         for e in look.entries:
@@ -261,7 +265,7 @@ class _Sheet:
                 continue
             used.append((e, look, entry.geometry))
             path = _path(features, np.flatnonzero(rows), closed=entry.geometry == "polygon")
-            self.axes.add_artist(self._patch(path, e, look, entry.geometry, ranked=bool(indicator), z=z))
+            self.axes.add_artist(self._patch(path, e, drawn, entry.geometry, ranked=bool(indicator), z=z))
         title = f"{entry.zh}：{tiles.indicator(indicator).zh}" if indicator else entry.zh
         if indicator:
             used = [(e, look, entry.geometry) for e in look.entries]

@@ -134,7 +134,7 @@
   }
   santu.styleOf = function (conf) {
     var style = conf.style, geometry = conf.geometry;
-    return function (p) {
+    return function (p, zoom) {
       if (conf.crowd === 'density' && p.count !== undefined) {
         var cell = conf.density[p.rank];
         return { fill: true, fillColor: cell.colour, fillOpacity: 0.75, stroke: false };
@@ -153,7 +153,9 @@
       }
       if (geometry === 'line') { return { color: e.colour, weight: style.weight * (conf.widths && p.rank !== undefined ? conf.widths[p.rank] : 1), opacity: 1 }; }
       if (geometry === 'polygon') {
-        return { fill: style.opacity > 0, fillColor: e.colour, fillOpacity: style.by === 'rank' && e.value === -1 ? 0.04 : style.opacity, stroke: style.weight > 0, color: conf.border || e.colour, weight: style.weight, opacity: 0.9 };
+        /* Borders of shapes that are small on the screen are drawn thinner, as on paper. */
+        var share = conf.size_m ? Math.min(Math.max((conf.size_m / (156543.034 / Math.pow(2, zoom)) - 6) / 40, 0), 1) : 1;
+        return { fill: style.opacity > 0, fillColor: e.colour, fillOpacity: style.by === 'rank' && e.value === -1 ? 0.04 : style.opacity, stroke: style.weight * share > 0.08, color: conf.border || e.colour, weight: Math.max(style.weight * share, 0.3), opacity: 0.9 };
       }
       var mark = style.mark && entryOf(Object.assign({ last: false }, style.mark), p);
       return { shape: e.shape, radius: style.radius, fill: true, fillColor: e.colour, fillOpacity: 0.95, color: mark ? mark.colour : '#ffffff', weight: mark ? style.mark.weight : 1 };

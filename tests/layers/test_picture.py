@@ -93,3 +93,14 @@ def test_wrong_sizes_boxes_layers_and_maps_are_refused(demo_tiny):
 )
 def test_nice_lengths(most, nice):
     assert picture.nice_length(most) == pytest.approx(nice)
+
+
+def test_borders_of_small_shapes_are_thin(demo_small):
+    from layers import catalog
+
+    shares = [catalog.border_share(500, pixel) for pixel in (5, 10, 40, 80, 200)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] == 1
+    assert shares[-1] == 0
+    sizes = [catalog.typical_size_m(demo_small, catalog.layer(n)) for n in ("towns", "villages", "grids")]
+    assert sizes == sorted(sizes, reverse=True)
