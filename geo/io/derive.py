@@ -205,8 +205,27 @@ def grid_of(shapes: NDArray[np.object_], city: City) -> pd.Series:
     return pd.Series(found, dtype="str")
 
 
-def address_grids(frame: gpd.GeoDataFrame, city: City, report: Report) -> gpd.GeoDataFrame:
-    """Fill a missing `grid_id` of addresses with the base grid that holds the point."""
+_ELEMENTS = ("district", "town", "village", "road", "lane", "number", "compound", "building", "unit", "room")
+
+
+def addresses(frame: gpd.GeoDataFrame, city: City, report: Report) -> gpd.GeoDataFrame:
+    """Fill a missing standard text from its elements, and a missing `grid_id` with the base grid of the point.
+
+    The village stands in the text only where there is no road: a door plate says one or the other.
+    """
+    unnamed = frame["standard"].isna().to_numpy()
+    result = frame
+    if unnamed.any():
+        parts = frame.loc[unnamed, list(_ELEMENTS)].astype("str").fillna("")
+        parts["village"] = parts["village"].where(parts["road"] == "", "")
+        text = parts["district"].str.cat([parts[c] for c in _ELEMENTS[1:]])
+        result = frame.copy()
+        result.loc[unnamed, "standard"] = text.where(text != "").to_numpy()
+        report.derived["standard.from_elements"] += int((text != "").sum())
+    return _address_grids(result, city, report)
+
+
+def _address_grids(frame: gpd.GeoDataFrame, city: City, report: Report) -> gpd.GeoDataFrame:
     missing = frame["grid_id"].isna().to_numpy()
     if not missing.any():
         return frame

@@ -25,8 +25,8 @@ LOST = "\ue000rounded:"  # marks a number that a spreadsheet has rounded (see `t
 
 # What stands for geometry in a table without shapes.
 PLACE = ("lon", "lat", "lonlat", "x", "y", "wkt", "geojson")
-# Parts of a time that a file keeps in two columns.
-PARTS = ("date_part", "time_part")
+# Parts of a value that a file keeps in two columns.
+PARTS = ("date_part", "time_part", "alley_part")
 
 _PLACE: Mapping[str, str] = {
     "lon": "经度 lon lng long longitude 东经 gis经度 坐标经度 点位经度 经度坐标 x经度 经度x gpslng gpslon wgs84lon gcjlng "
@@ -154,7 +154,7 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
         "town": "镇街 街道 乡镇街道 街道乡镇 乡镇 town township subdistrict",
         "village": "村居 社区 村 居委会 社区村 村里 里 village community villname 社区名称 村委会",
         "road": "街路巷 道路 街路 路 街 路名 道路名称 street road streetname 街路巷名称 addrstreet 路街",
-        "lane": "弄巷胡同 弄 巷 胡同 巷弄 lane alley",
+        "lane": "弄巷胡同 巷 胡同 巷弄 lane",
         "number": "门牌号 门牌 门牌号码 号 housenumber number num numstr addrhousenumber 门楼牌号 门楼牌",
         "compound": "小区院落 小区 院落 小区名称 住宅小区 compound estate area 聚落地名",
         "building": "楼栋 楼栋号 幢 栋 楼号 building 幢号 楼幢号",
@@ -193,12 +193,13 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
     "forbidden": {"forbidden_id": "场所编号 编号 " + _ID, "name": "场所名称 名称 name", "kind": "类型 场所类型 kind type"},
 }  # fmt: skip
 
-# Two columns that make one time: the day and the hour.
+# Two columns that make one value: the day and the hour; the lane and the alley in it (巷、弄).
 _PARTS: Mapping[str, Mapping[str, str]] = {
     "incidents": {
         "date_part": "发生日期 案发日期 事发日期 报警日期 日期 date occdate occurdate",
         "time_part": "发生时间 发生时段 案发时间 事发时间 时段 时间 time occtime occurtime 报警时间",
     },
+    "addresses": {"alley_part": "弄 alley 衖"},
 }
 
 # Speed limits are read with their unit: the contract holds m/s, signs and registers say km/h.
@@ -220,6 +221,7 @@ class Mapped:
     weak: frozenset[str] = frozenset()  # contract columns found by a weak alias only
     factors: Mapping[str, float] = field(default_factory=dict)  # unit of the header to the contract's
     unused: tuple[str, ...] = ()
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # columns that more headers would fit
 
 
 @cache
@@ -273,15 +275,52 @@ def match(table: str, headers: Sequence[str], given: Mapping[str, str] | None = 
         A named header is not in the file, or a named column not in the table; with what there is.
     """
     aliases = _aliases(table)
-    found: dict[str, str] = {}
-    for header, column in (given or {}).items():
+    given = given or {}
+    for header, column in given.items():
         if header not in headers:
             raise UnknownNameError("header", header, headers)
         if column not in aliases:
             raise UnknownNameError(f"column of {table}", column, aliases)
+    found = {column: header for header, column in given.items()}
+    ranked = _one_place(_ranked(aliases, [h for h in headers if h not in given], found), found)
+    weak_columns = set()
+    taken = set(given)
+    for weak, _, _, column, header in ranked:
+        if column in found or (header in taken and column not in PARTS):
+            continue
         found[column] = header
-    plain = {h: fold(_BRACKET.sub("", h)) or fold(h) for h in headers if h not in found.values()}
-    ranked = sorted(
+        if column not in PARTS:
+            taken.add(header)
+        if weak:
+            weak_columns.add(column)
+    _settle_parts(found, given)
+    factors = _units(table, found)
+    if table == "roads" and "speed_m_s" not in found:
+        limits = [h for h in headers if fold(_BRACKET.sub("", h)) in _KMH and h not in found.values()]
+        if limits:
+            found["speed_m_s"], factors["speed_m_s"] = limits[0], 1 / 3.6
+    unused = tuple(h for h in headers if h not in found.values())
+    return Mapped(found, frozenset(weak_columns), factors, unused, _others(ranked, found, given))
+
+
+def _others(
+    ranked: Sequence[tuple[bool, int, int, str, str]], found: Mapping[str, str], given: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """Headers that nothing uses and that would fit a column which has one already."""
+    result: dict[str, tuple[str, ...]] = {}
+    used = set(found.values())
+    for weak, _, _, column, header in ranked:
+        if header not in used and column in found and not weak and column not in given.values():
+            result[column] = (*result.get(column, ()), header)
+    return result
+
+
+def _ranked(
+    aliases: Mapping[str, Sequence[tuple[str, bool]]], headers: Sequence[str], found: Mapping[str, str]
+) -> list[tuple[bool, int, int, str, str]]:
+    """Pairs of column and header that fit, best first: strong aliases before weak, early before late."""
+    plain = {h: fold(_BRACKET.sub("", h)) or fold(h) for h in headers}
+    return sorted(
         (weak, rank, order, column, header)
         for column, words in aliases.items()
         if column not in found
@@ -289,27 +328,6 @@ def match(table: str, headers: Sequence[str], given: Mapping[str, str] | None = 
         for order, (header, name) in enumerate(plain.items())
         if name == word or (rank == 0 and fold(header) == word)
     )
-    weak_columns = set()
-    taken = set(found.values())
-    ranked = _one_place(ranked, found)
-    for weak, _, _, column, header in ranked:
-        if column in found or (header in taken and column not in PARTS):
-            continue
-        found[column] = header
-        taken.add(header)
-        if weak:
-            weak_columns.add(column)
-    _settle_parts(found, given or {})
-    used = set(found.values())
-    factors = _units(table, found)
-    if table == "roads" and "speed_m_s" not in found:
-        for header, name in plain.items():
-            if name in _KMH and header not in used:
-                found["speed_m_s"], factors["speed_m_s"] = header, 1 / 3.6
-                used.add(header)
-                break
-    unused = tuple(h for h in headers if h not in used)
-    return Mapped(found, frozenset(weak_columns), factors, unused)
 
 
 def _one_place(
@@ -325,12 +343,13 @@ def _one_place(
 
 
 def _settle_parts(found: dict[str, str], given: Mapping[str, str]) -> None:
-    """Keep the two parts of a time only where both are there and differ; then they are `occurred_at`."""
-    date, time = found.get("date_part"), found.get("time_part")
-    if date and time and date != time and "occurred_at" not in given.values():
+    """Keep the two parts of a time only where both are there and no third column holds it whole."""
+    date, time, whole = found.get("date_part"), found.get("time_part"), found.get("occurred_at")
+    named = "occurred_at" in given.values()
+    if date and time and date != time and not named and whole in (None, date, time):
         found.pop("occurred_at", None)
         return
-    for part in PARTS:
+    for part in ("date_part", "time_part"):
         if part not in given.values():
             found.pop(part, None)
 

@@ -294,7 +294,7 @@ def _batches(
         if plan.table.name == "grids":
             batch.frame = derive.grids(batch.frame, frame, plan, report)
         elif plan.table.name == "addresses":
-            batch.frame = derive.address_grids(batch.frame, plan.city, report)
+            batch.frame = derive.addresses(batch.frame, plan.city, report)
         yield batch, chunk.fraction, count
 
 
@@ -316,6 +316,7 @@ def _plan(source: Source, first: Chunk, run: _Run) -> rows.FilePlan:
         found = {c: h for c, h in found.items() if c not in headers.PLACE}
     for column in options.constants:
         found.pop(column, None)
+    _fuller(found, mapped.others, first, report)
     _drop_weak(found, mapped.weak, first, contract, report)
     for column, header in list(found.items()):
         kind = (
@@ -369,6 +370,23 @@ def _plan(source: Source, first: Chunk, run: _Run) -> rows.FilePlan:
 
 def _text(chunk: Chunk, header: str) -> pd.Series:
     return chunk.frame[header]
+
+
+def _fuller(
+    found: dict[str, str], others: Mapping[str, tuple[str, ...]], first: Chunk, report: Report
+) -> None:
+    """Of several headers for one column take another where the best-named one is mostly empty."""
+
+    def share(header: str) -> float:
+        text = first.frame[header].astype("str").fillna("").str.strip()
+        return float((text != "").mean()) if len(text) else 0.0
+
+    for column, headers_ in others.items():
+        filled = share(found[column]) if column in found else 1.0
+        best = max(headers_, key=share)
+        if filled < 0.5 and share(best) > filled:
+            report.note(f"column {found[column]!r} is mostly empty: {best!r} taken for {column}")
+            found[column] = best
 
 
 def _drop_weak(

@@ -190,6 +190,7 @@ def _placed(
 def _typed(columns: dict[str, pd.Series], plan: FilePlan, work: _Work) -> dict[str, pd.Series]:
     """Values in the contract's types; what cannot be read empties an optional value or refuses the row."""
     typed: dict[str, pd.Series] = {}
+    _join_alleys(columns)
     if "date_part" in columns and "time_part" in columns:
         joined, spans = values.joined(columns["date_part"], columns["time_part"])
         columns["occurred_at"] = joined
@@ -211,6 +212,15 @@ def _typed(columns: dict[str, pd.Series], plan: FilePlan, work: _Work) -> dict[s
             work.report.derived.update(_coarse(given, column.name))
         typed[column.name] = _judged(column, given, result, plan, work)
     return typed
+
+
+def _join_alleys(columns: dict[str, pd.Series]) -> None:
+    """Lane and alley (巷、弄) of an address in one text, largest first."""
+    if "alley_part" in columns:
+        alley = columns.pop("alley_part")
+        lane = columns.get("lane", pd.Series(None, index=alley.index, dtype="str"))
+        both = lane.fillna("") + alley.fillna("")
+        columns["lane"] = both.where(both != "")
 
 
 def _coarse(given: pd.Series, name: str) -> dict[str, int]:

@@ -91,7 +91,8 @@ def fit(
     """Shapes that a table accepts, repaired where that is certain (几何修复).
 
     Made and counted: `geometry.z_dropped`, `geometry.one_part` (a collection or multi-part shape of one
-    part), `geometry.parts` (a collection of shapes of one kind), `geometry.point_inside` (a point on the surface
+    part), `geometry.parts` (a collection of shapes of one kind),
+    `geometry.stray_parts` (lines and points beside polygons), `geometry.point_inside` (a point on the surface
     of a polygon for tables of points), `geometry.closed_lines` (a closed line for a table of polygons),
     `geometry.made_valid` (a self-touching or spiked polygon, area kept within `SAME_AREA`),
     `geometry.ring_orientation` (shell counter-clockwise, RFC 7946).
@@ -148,18 +149,18 @@ def _unpack(shapes: NDArray[np.object_], table: schema.Table, counts: dict[str, 
         counts["geometry.one_part"] = int(one.sum())
     kind = shapely.get_type_id(shapes)
     for i in np.flatnonzero(kind == 7):
-        parts = shapely.get_parts(shapes[i])
-        dims = shapely.get_dimensions(parts)
-        top = parts[dims == dims.max()] if len(parts) else parts
-        if len(top) == len(parts) and len(parts):
-            shapes[i] = (
-                shapely.union_all(top)
-                if dims.max() == 2
-                else shapely.multilinestrings([p for p in top if p.geom_type == "LineString"])
-                if dims.max() == 1
-                else shapes[i]
-            )
-            counts["geometry.parts"] = counts.get("geometry.parts", 0) + 1
+        parts = _flat_parts(shapes[i])
+        kinds = {p.geom_type for p in parts}
+        polygons = parts[shapely.get_dimensions(parts) == 2]
+        if "MultiPolygon" in table.geometry and len(polygons):
+            # lines and points beside polygons have no area: they are left-overs of a cut
+            code = "geometry.parts" if kinds == {"Polygon"} else "geometry.stray_parts"
+            shapes[i] = polygons[0] if len(polygons) == 1 else shapely.multipolygons(polygons)
+        elif "MultiLineString" in table.geometry and kinds == {"LineString"}:
+            code, shapes[i] = "geometry.parts", shapely.multilinestrings(parts)
+        else:
+            continue
+        counts[code] = counts.get(code, 0) + 1
     kind = shapely.get_type_id(shapes)
     if table.geometry == ("Point",) and table.name in ("facilities", "addresses", "hazards"):
         surface = np.isin(kind, (3, 6))
@@ -173,6 +174,14 @@ def _unpack(shapes: NDArray[np.object_], table: schema.Table, counts: dict[str, 
                 shapely.linearrings([shapely.get_coordinates(s) for s in shapes[ring]])
             )
             counts["geometry.closed_lines"] = int(ring.sum())
+
+
+def _flat_parts(shape: shapely.Geometry) -> NDArray[np.object_]:
+    """Single parts of a collection, of collections inside it too; empty ones left out."""
+    parts = np.array([shape], dtype="object")
+    while (shapely.get_type_id(parts) >= 4).any():
+        parts = shapely.get_parts(parts)
+    return parts[~shapely.is_empty(parts)]
 
 
 def _make_valid(

@@ -355,8 +355,13 @@ def joined(date: pd.Series, time: pd.Series) -> tuple[pd.Series, int]:
 
     Returns the text in ISO and how many hours were spans; an hour that cannot be read leaves nothing.
     """
+    whole = time.astype("str").str.contains(r"\d{4}[-/年]\d", regex=True).fillna(False)
+    if whole.mean() > 0.5:  # the second column holds the day too
+        return time.astype("str"), 0
+    if pd.api.types.is_datetime64_any_dtype(date.dtype):
+        date = date.dt.strftime("%Y-%m-%d")
     day = _naive(date.astype("str"))
-    spans = time.astype("str").str.contains(r"[~～至]", regex=True).fillna(False)
+    spans = time.astype("str").str.contains(r"[~～至–—-]", regex=True).fillna(False)
     hour = _by_word(time, _hour, "str")
     text = day.dt.strftime("%Y-%m-%d") + " " + hour
     return text.where(day.notna() & hour.notna()).astype("str"), int(spans.sum())
@@ -367,7 +372,7 @@ _HOUR = re.compile(r"^(\d{1,2})(?:[:时時点點](\d{1,2})?)?(?:[:分](\d{1,2})?
 
 def _hour(word: str) -> str | None:
     """“002800”, “0730”, “7:05”, “16~18” or 7时5分 as HH:MM:SS."""
-    text = re.split(r"[~～至]", word.translate(_WIDE))[0].strip()
+    text = re.split(r"[~～至–—-]", word.translate(_WIDE))[0].strip()
     if "t" in text:  # a spreadsheet's time with a date before it
         text = text.split("t")[1]
     digits = (
