@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geo.city import City
+    from geo.coverage.fraction import Cells
     from geo.coverage.interval import Interval
     from geo.coverage.network import Network
     from geo.coverage.staircase import Survey
@@ -96,15 +97,27 @@ def grid_of(city: City, shapes: gpd.GeoSeries) -> NDArray[np.object_]:
     return best
 
 
+def tiles_of(city: City, *, secret: bool = False) -> Cells:
+    """Ground of the lowest grids cut into cells of constant visibility, one viewer a device (等重单元)."""
+
+    def compute() -> Cells:
+        cut = survey_of(city, secret=secret).by_device
+        grids = city.grids
+        tile = lowest(grids)[grids.index.get_indexer(cut.zones)]
+        return cut.pairs(tile[cut.zone[cut.cell]])
+
+    return city.derive(f"tiles:{secret}", GROUND, compute)
+
+
 def survey_of(city: City, *, secret: bool = False) -> Survey:
     """Ground of every lowest grid, dedicated and micro-grid, cut by the fields of view (地面普查)."""
 
     def compute() -> Survey:
         grids = city.grids
         kinds = grids["kind"].isin(["dedicated", "micro"]).to_numpy(dtype=bool)
-        lowest = _lowest(grids) | kinds
+        zones = lowest(grids) | kinds
         return staircase.survey(
-            grids.geometry[lowest], watch_of(city, secret=secret), water=city.water.geometry.to_numpy()
+            grids.geometry[zones], watch_of(city, secret=secret), water=city.water.geometry.to_numpy()
         )
 
     return city.derive(f"survey:{secret}", GROUND, compute)
@@ -118,7 +131,7 @@ def grid_ground(city: City, *, secret: bool = False) -> pd.DataFrame:
 
     def compute() -> pd.DataFrame:
         table, grids = survey_of(city, secret=secret).table, city.grids
-        tiles = table[_lowest(grids)[grids.index.get_indexer(table.index)]]
+        tiles = table[lowest(grids)[grids.index.get_indexer(table.index)]]
         result = pd.DataFrame({name: roll_up(tiles[name], grids) for name in table.columns})
         own = table.drop(index=tiles.index)
         result.loc[own.index] = own
@@ -140,20 +153,19 @@ def losses_of(city: City, by: str, *, secret: bool = False) -> pd.DataFrame:
     """Ground that goes dark with each camera, pole, switch or unit (失效影响); `by` is a key of `GROUPS`."""
 
     def compute() -> pd.DataFrame:
-        seen, cut = watch_of(city, secret=secret), survey_of(city, secret=secret).by_device
-        return outage.losses(_tiles_only(city, cut), seen, _group(cameras_of(city, secret=secret), by))
+        seen, cut = watch_of(city, secret=secret), tiles_of(city, secret=secret)
+        return outage.losses(cut, seen, _group(cameras_of(city, secret=secret), by))
 
     return city.derive(f"losses:{by}:{secret}", GROUND, compute)
 
 
 def useless_of(city: City, *, secret: bool = False) -> pd.DataFrame:
     """Cameras that add nothing new (冗余监控点)."""
-
-    def compute() -> pd.DataFrame:
-        cut = survey_of(city, secret=secret).by_device
-        return outage.useless(_tiles_only(city, cut), watch_of(city, secret=secret))
-
-    return city.derive(f"useless:{secret}", GROUND, compute)
+    return city.derive(
+        f"useless:{secret}",
+        GROUND,
+        lambda: outage.useless(tiles_of(city, secret=secret), watch_of(city, secret=secret)),
+    )
 
 
 @dataclass(frozen=True)
@@ -209,7 +221,7 @@ def summary_of(city: City, *, secret: bool = False, within: frozenset[str] | Non
     seen = watch_of(city, secret=secret)
     table, cameras = ledger_of(city, secret=secret), cameras_of(city, secret=secret)
     ground, lines = survey_of(city, secret=secret).table, road_lengths(city, secret=secret)
-    ground = ground[_lowest(city.grids)[city.grids.index.get_indexer(ground.index)]]
+    ground = ground[lowest(city.grids)[city.grids.index.get_indexer(ground.index)]]
     basis = book.basis(seen)
     if within is not None:
         table = table[table["grid_id"].isin(within)]
@@ -361,7 +373,7 @@ def what_if_of(
         dark += list(cameras.index[(names == group[1]).to_numpy(dtype=bool)])
         if not (names == group[1]).any():
             raise NotFoundError(f"there is no {group[0]} {group[1]!r}")
-    zones = city.derive("lowest-grids", ("grids",), lambda: city.grids.geometry[_lowest(city.grids)])
+    zones = city.derive("lowest-grids", ("grids",), lambda: city.grids.geometry[lowest(city.grids)])
     return what_if(cameras, seen, put=put, lose=dark, zones=zones, targets=city.targets)
 
 
@@ -404,7 +416,7 @@ def _places(city: City, samples: int, seed: int) -> pd.DataFrame:
             group=[f"target_{c}" for c in number]
         )
     ]
-    tiles = city.grids.geometry[_lowest(city.grids)]
+    tiles = city.grids.geometry[lowest(city.grids)]
     if len(tiles):
         rng = np.random.default_rng(seed)
         share = tiles.area.to_numpy() / tiles.area.sum()
@@ -425,6 +437,26 @@ def _places(city: City, samples: int, seed: int) -> pd.DataFrame:
         along = pd.DataFrame(shapely.get_coordinates(at), columns=["x", "y"])
         parts.append(along.assign(weight=1.0, group="road"))
     return pd.concat(parts, ignore_index=True)
+
+
+def ground_share(city: City, claim: str = "geometric") -> pd.Series:
+    """Share of each grid's free ground that holds a claim of `STEPS` (面积覆盖率), 0 to 1; NaN without any."""
+    table = grid_ground(city)
+    return table[claim] / table["free_m2"].where(table["free_m2"] > 0)
+
+
+def target_share(city: City) -> pd.Series:
+    """Share of the targets in each grid, at every level, that are covered (目标覆盖率); NaN without targets."""
+    table, grids = ledger_of(city), city.grids
+    hit = table.groupby("grid_id")["covered"].agg(["sum", "size"])
+    above = [roll_up(hit[c], grids) for c in ("sum", "size")]
+    return above[0] / above[1].where(above[1] > 0)
+
+
+def warm(city: City) -> None:
+    """Compute what maps and cards ask for, ahead of the first question (预计算)."""
+    ground_share(city)
+    blind_spots_of(city)
 
 
 def ledger_record(summary: Summary, table: pd.DataFrame, *, secret: bool) -> dict[str, Any]:
@@ -463,18 +495,11 @@ def seeing(city: City, lon: float, lat: float, *, secret: bool = False) -> pd.Da
     return table.sort_values("distance_m", kind="stable")
 
 
-def _lowest(grids: pd.DataFrame) -> NDArray[np.bool_]:
-    """Grids that tile the city: of the ordinary kinds, without an ordinary grid below them."""
+def lowest(grids: pd.DataFrame) -> NDArray[np.bool_]:
+    """Whether each grid is one of those that tile the city: of an ordinary kind, none below it (最低级网格)."""
     ordinary = ~grids["kind"].isin(["dedicated", "micro"]).to_numpy(dtype=bool)
     parents = set(grids.loc[ordinary, "parent_id"].dropna())
     return ordinary & ~grids.index.isin(parents)
-
-
-def _tiles_only(city: City, cut: Any) -> Any:  # noqa: ANN401 - Cells
-    """Cells of the lowest grids: no ground counted twice."""
-    grids = city.grids
-    tile = _lowest(grids)[grids.index.get_indexer(cut.zones)]
-    return cut.pairs(tile[cut.zone[cut.cell]])
 
 
 def _group(cameras: gpd.GeoDataFrame, by: str) -> pd.Series:
@@ -505,10 +530,12 @@ __all__ = [
     "forbidden_of",
     "grid_ground",
     "grid_of",
+    "ground_share",
     "interval_of",
     "ledger_of",
     "ledger_record",
     "losses_of",
+    "lowest",
     "ring_of",
     "road_lengths",
     "scene_of",
@@ -516,7 +543,10 @@ __all__ = [
     "streets_of",
     "summary_of",
     "survey_of",
+    "target_share",
+    "tiles_of",
     "useless_of",
+    "warm",
     "watch_of",
     "what_if_of",
 ]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from geo import watch
+from geo import covered, watch
 from geo.count import per_grid
+from geo.covered import GROUND
 from geo.errors import UnknownNameError
 from geo.people import TOTAL, suppress, workload
 
@@ -142,6 +143,15 @@ INDICATORS = {
         Indicator("incidents_28d", "近28日警情", "起", ("incidents",), _incidents_28d),
         Indicator("open_incidents", "未办结警情", "起", ("incidents",), _open_incidents),
         Indicator("cameras", "监控点", "个", ("cameras",), _cameras),
+        Indicator("ground_covered", "面积覆盖率", "", GROUND, covered.ground_share),
+        Indicator(
+            "ground_covered_twice",
+            "夜间双重覆盖率",
+            "",
+            GROUND,
+            lambda city: covered.ground_share(city, "twice"),
+        ),
+        Indicator("targets_covered", "目标覆盖率", "", (*GROUND, "targets"), covered.target_share),
         Indicator("cameras_online", "监控点在线率", "", ("cameras",), _cameras_online),
         Indicator("hotspot", "热点强度（较自身基线）", "σ", ("incidents",), _hotspot),
         Indicator("expected_incidents", "未来7日预计警情", "起", ("incidents",), _expected_incidents),

@@ -28,9 +28,9 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from geo import indicators, schema
+from geo import covered, indicators, schema
 from geo.errors import UnknownNameError
-from layers import style
+from layers import style, watched
 from layers.style import Style
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Layer:
     zoom: str = ""
     simplify: bool = False
     grids: bool = False
+    when: tuple[str, ...] = ()  # of layers that are costly to compute: present if these tables have rows
 
 
 def layer(name: str) -> Layer:
@@ -95,7 +96,11 @@ def members(name: str) -> tuple[Layer, ...]:
 
 def present(city: City) -> tuple[Layer, ...]:
     """Layers that have at least one row in this city, in drawing order."""
-    return tuple(entry for entry in LAYERS.values() if len(entry_rows(city, entry)))
+    return tuple(
+        entry
+        for entry in LAYERS.values()
+        if (all(len(city.degrees(t)) for t in entry.when) if entry.when else len(entry_rows(city, entry)))
+    )
 
 
 def entry_rows(city: City, entry: Layer) -> gpd.GeoDataFrame:
@@ -149,6 +154,10 @@ _FIELD_ZH = {
     "grid_id": "网格编码", "parent": "上级网格", "camera_id": "监控点编码", "hazard_id": "隐患编号",
     "facility_id": "设施编号", "target_id": "目标编号", "incident_id": "事件编号", "overdue": "逾期",
     "value": "指标值", "count": "数量", "bad": "异常",
+    "optics": "摄像机类别", "area_m2": "面积（m²）", "by_default": "取缺省的参数数", "times": "重数", "band": "覆盖率分段",
+    "nominal": "名义覆盖 %", "geometric": "几何可视 %", "quality": "达到等级 %", "available": "在线 %", "night": "夜间 %",
+    "twice": "双重 %", "rank": "序号", "text": "说明", "score": "得分", "incidents": "周边警情", "health": "健康",
+    "absurd": "荒谬参数",
 }  # fmt: skip
 
 # -- rows -------------------------------------------------------------------------------------------------------
@@ -353,6 +362,34 @@ LAYERS: Mapping[str, Layer] = {
             fields=("name", "level"), cut="grid", zoom="zoom_from", min_zoom=7,
             style=style.one("#1f2d38", "网格名称", "grid name", "text", label="name"),
         ),
+        # What cameras see.
+        Layer(
+            "coverage_grids", "网格覆盖阶梯", "coverage by grid", "polygon", covered.GROUND, watched.staircase,
+            fields=("grid_id", "name", "band", *covered.STEPS), cut="grid", min_zoom=9, simplify=True,
+            style=Style(by="band", entries=watched.BAND_LOOK, opacity=0.6), when=("cameras", "grids"),
+        ),
+        Layer(
+            "coverage_times", "覆盖重数", "views per place", "polygon", covered.GROUND, watched.times,
+            fields=("grid_id", "times", "area_m2"), filters=("times",), cut="grid", min_zoom=14,
+            style=Style(by="times", entries=watched.TIMES_LOOK, opacity=0.55, weight=0), when=("cameras", "grids"),
+        ),
+        Layer(
+            "fields_of_view", "可视域", "fields of view", "polygon", covered.WATCHED, watched.views,
+            fields=("camera_id", "name", "state", "optics", "area_m2", "by_default"), filters=("state",),
+            cut="camera", min_zoom=14, when=("cameras",),
+            style=Style(by="state", entries=style.CAMERA_STATES, opacity=0.25),
+        ),
+        Layer(
+            "image_levels", "图像等级", "image levels", "polygon", covered.WATCHED, watched.levels,
+            fields=("camera_id", "level"), filters=("level",), cut="camera", min_zoom=15, when=("cameras",),
+            style=Style(by="level", entries=watched.LEVEL_LOOK, opacity=0.35),
+        ),
+        Layer(
+            "blind_roads", "盲区路段", "unwatched roads", "line",
+            (*covered.GROUND, "targets", "roads", "incidents"), watched.gaps,
+            fields=("rank", "kind", "name", "text", "score", "incidents"), filters=("kind",), min_zoom=11,
+            style=Style(by="kind", entries=watched.GAP_LOOK, weight=4), when=("cameras", "roads"),
+        ),
         # What lies in the grids.
         Layer(
             "targets", "监控目标", "targets", "point", ("targets",), _targets, crowd="cluster",
@@ -365,6 +402,18 @@ LAYERS: Mapping[str, Layer] = {
             fields=("camera_id", "name", "state", "point_class", "bearing_deg", "fov_deg", "range_m", "unit"),
             filters=("state", "point_class", "unit", "room_type"), sums=("bad",),
             style=Style(by="state", entries=style.CAMERA_STATES, radius=4.5),
+        ),
+        Layer(
+            "camera_health", "监控点健康", "camera health", "point", covered.WATCHED, watched.health,
+            crowd="cluster", cut="camera", fields=("camera_id", "name", "unit", "state", "health", "by_default", "absurd"),
+            filters=("health", "unit"), style=Style(by="health", entries=watched.HEALTH_LOOK, radius=5),
+            when=("cameras",),
+        ),
+        Layer(
+            "blind_places", "盲区路口与目标", "unwatched places", "point",
+            (*covered.GROUND, "targets", "roads", "incidents"), watched.spots, crowd="cluster",
+            fields=("rank", "kind", "name", "text", "score", "incidents"), filters=("kind",),
+            style=Style(by="kind", entries=watched.SPOT_LOOK, radius=7), when=("cameras",),
         ),
         Layer(
             "facilities", "物防设施", "facilities", "point", ("facilities",), _facilities, crowd="cluster",

@@ -218,7 +218,7 @@ def seen(views: Sectors, scene: Scene) -> tuple[NDArray[np.object_], NDArray[np.
     shape, size = visible(above, scene.raised)
     hit, shadow = shadows(above, scene.raised)
     cut = shapely.difference(shape[hit], shadow)
-    shape[hit] = _areal(cut)
+    shape[hit] = areal(cut)
     size[hit] = shapely.area(shape[hit])
     polygons[rows], area[rows] = shape, size
     return polygons, area
@@ -278,7 +278,7 @@ def _heights(table: gpd.GeoDataFrame | gpd.GeoSeries) -> NDArray[np.float64]:
     return np.where(values > 0, values, np.inf)
 
 
-def _areal(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
+def areal(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
     """Keep the polygons of what an overlay returned."""
     mixed = np.flatnonzero(~np.isin(shapely.get_type_id(shapes), (3, 6)))
     result = shapes.copy()

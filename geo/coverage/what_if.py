@@ -11,6 +11,7 @@ import pandas as pd
 import shapely
 
 from geo.coverage.ledger import ledger
+from geo.coverage.view import areal
 from geo.coverage.watch import watch as make_watch
 
 if TYPE_CHECKING:
@@ -82,8 +83,9 @@ def what_if(
     near = near[~np.isin(near, old_rows)]
     others = shapely.union_all(watch.fields.shapes[near])
     before, after = shapely.union_all(old_shapes), shapely.union_all(new_shapes)
-    gained = after.difference(before).difference(others)
-    lost = before.difference(after).difference(others)
+    gained, lost = areal(
+        np.array([after.difference(before).difference(others), before.difference(after).difference(others)])
+    )
     return Change(
         gained,
         lost,

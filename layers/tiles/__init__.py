@@ -149,7 +149,9 @@ def tilejson(
 
 def tilejson_bounds(city: City, entry: Layer) -> list[float]:
     """West, south, east, north in degrees of the grids, else of the layer, else of the world."""
-    for frame in (city.degrees("grids"), catalog.entry_rows(city, entry)):
-        if len(frame):
-            return [round(float(v), 6) for v in frame.to_crs(city.lonlat_crs).total_bounds]
+    frame = city.degrees("grids")
+    if frame.empty:  # the layer's own rows may be costly: only if there is no grid
+        frame = catalog.entry_rows(city, entry)
+    if len(frame):
+        return [round(float(v), 6) for v in frame.to_crs(city.lonlat_crs).total_bounds]
     return [-180.0, -85.0, 180.0, 85.0]
