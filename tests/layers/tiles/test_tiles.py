@@ -203,7 +203,7 @@ def test_every_indicator_travels_with_a_rank_of_the_legend(city, name):
 
 
 def test_unknown_layers_parameters_indicators_and_times_are_named(city):
-    with pytest.raises(UnknownNameError, match="allowed: .*boundary"):
+    with pytest.raises(UnknownNameError, match=r"allowed: .*boundary"):
         catalog.layer("nowhere")
     entry = catalog.layer("incidents")
     for asked, message in (
