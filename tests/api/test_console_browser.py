@@ -153,6 +153,7 @@ def test_search_finds_grids_cameras_and_coordinates_in_any_datum(
     box.fill("117.9950, 36.7900 gcj02")
     box.press("Enter")
     expect(desk.locator("#card-body .where .mono")).to_contain_text("117.98")
+    expect(desk.locator("#card-body .where strong")).not_to_contain_text("号杆")
     address = demo_small.addresses.query("level == 50 and compound.isna() and road.notna()")["standard"].iloc[
         7
     ]

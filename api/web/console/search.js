@@ -1,7 +1,7 @@
 // One box for grids, addresses, cameras and coordinates, with type-ahead and keys.
 
 import { get, aborted, Failure } from './api.js';
-import { el, fill, byId } from './dom.js';
+import { el, fill, byId, notify } from './dom.js';
 import { t } from './i18n.js';
 
 const DATUMS = { wgs84: 'WGS-84', cgcs2000: 'CGCS2000', gcj02: 'GCJ-02', bd09: 'BD-09' };
@@ -37,9 +37,11 @@ export class Search {
   async ask(text) {
     this.turn += 1;
     const mine = this.turn;
-    const parts = await Promise.all([coordinates(text), this.cameras(text), this.grids(text), this.addresses(text)]);
+    const parts = await Promise.allSettled([coordinates(text), this.cameras(text), this.grids(text), this.addresses(text)]);
     if (mine !== this.turn) return [];
-    this.show(parts.flat());
+    const failed = parts.find((p) => p.status === 'rejected');
+    if (failed) notify(`${t('failed')}: ${failed.reason.message}`, { error: true });
+    this.show(parts.flatMap((p) => p.value || []));
     return this.rows;
   }
 
@@ -70,6 +72,7 @@ export class Search {
     clearTimeout(this.timer);
     if (this.at >= 0 && !this.list.hidden) { this.pick(this.rows[this.at]); return; }
     const rows = await this.ask(text);
+    if (this.input.value.trim() !== text) return; // something else is being asked by now
     const sure = rows.find((r) => r.kind !== 'address');
     if (sure && (sure.kind !== 'grid' || !this.config.address)) { this.pick(sure); return; }
     const found = await this.resolve(text);
@@ -83,7 +86,7 @@ export class Search {
     if (!this.config.address) return [];
     const answer = await quiet(get('/v1/locate', { address: text }, { kind: 'resolve' }));
     if (!answer || !answer.candidates) return [];
-    const rows = answer.candidates.filter((c) => c.lon !== null && c.lon !== undefined).map((c) => ({
+    const rows = answer.candidates.filter((c) => c.confidence >= 0.05 * answer.candidates[0].confidence).map((c) => ({
       kind: 'address', title: c.standard, note: `${Math.round(c.confidence * 100)} % · ±${Math.round(c.radius_m)} m`, at: c, asked: { lon: c.lon, lat: c.lat }, extra: { title: c.standard, radius_m: c.radius_m, faults: c.faults },
     }));
     return answer.status === 'unique' && !all ? rows.slice(0, 1) : rows.slice(0, 6);
@@ -106,6 +109,8 @@ export class Search {
   }
 
   close() {
+    clearTimeout(this.timer);
+    this.turn += 1; // an answer that is still on its way opens nothing
     this.list.hidden = true;
     this.input.setAttribute('aria-expanded', 'false');
     this.input.removeAttribute('aria-activedescendant');
