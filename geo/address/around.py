@@ -43,6 +43,10 @@ class BaseGrids:
         """Whether this base grid exists on the day of the table."""
         return grid_id in self._at
 
+    def index_of(self, grid_id: str) -> int:
+        """Place of a base grid in `ids` and `shapes`, or -1."""
+        return self._at.get(grid_id, -1)
+
     def chain(self, grid_id: str) -> list[dict[str, object]]:
         """Grids from the town down to this one; unknown: empty."""
         out: list[dict[str, object]] = []

@@ -188,12 +188,13 @@ def subs_between(
         return Placed(
             float(x[near_at]), float(y[near_at]), "sub", 0.8, max(12.0, gap / 2), near_at, near_at, gap
         )
-    middle = int(np.argmin(np.hypot(x - np.median(x), y - np.median(y))))
-    return Placed(float(x[middle]), float(y[middle]), "sub", 0.9, max(12.0, gap / 2), middle, middle, gap)
+    return Placed(float(x[0]), float(y[0]), "sub", 0.9, max(12.0, gap / 2), 0, 0, gap)
 
 
-def opposite(x: float, y: float, line: shapely.LineString, *, width_m: float) -> tuple[float, float]:
-    """Point across the road (对面): mirrored in the centre line, at least half the width beyond it."""
+def opposite(
+    x: float, y: float, line: shapely.LineString, *, width_m: float, most_m: float
+) -> tuple[float, float]:
+    """Point across the road (对面): mirrored in the centre line, at least half the width beyond, at most `most_m` away."""
     point = shapely.Point(x, y)
     foot = shapely.get_coordinates(
         shapely.line_interpolate_point(line, shapely.line_locate_point(line, point))
@@ -202,9 +203,8 @@ def opposite(x: float, y: float, line: shapely.LineString, *, width_m: float) ->
     length = float(np.hypot(*across))
     if length < 1e-6:
         return x, y
-    reach = max(length, width_m / 2)
-    far = foot + across / length * reach
-    return float(far[0]), float(far[1])
+    reach = min(length + max(length, width_m / 2), most_m)
+    return float(x + across[0] / length * reach), float(y + across[1] / length * reach)
 
 
 def along_road(

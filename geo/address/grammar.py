@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from geo.address import elements as el
 
@@ -86,6 +87,20 @@ class Offset:
     text: str
 
 
+@lru_cache(maxsize=2048)
+def lane_ends(text: str, at: int) -> tuple[str, tuple[int, ...], bool]:
+    """What may be lanes after a street's name.
+
+    The text up to 号, where lanes may end in it (longest first), and whether it begins like a numbered lane.
+    """
+    window = text[at : at + 26]
+    stop = window.find("号")
+    window = window[: stop if stop >= 0 else None]
+    ends = tuple(m.end() for m in LANE_END.finditer(window))[::-1]
+    return window, ends, LANE_NUMBER.match(window) is not None
+
+
+@lru_cache(maxsize=2048)
 def house(text: str, at: int) -> House | None:
     """Read a house number at a place of folded text, or None."""
     match = _NUMBER.match(text, at)

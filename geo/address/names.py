@@ -267,7 +267,7 @@ class NameIndex:
         last = len(codes) - 1
         wrong = codes[np.minimum(pairs.start + np.minimum(pairs.out, width - 1), last)]
         right = chars[self.arrays["name_char_ptr"][pairs.name] + np.minimum(pairs.name_out, length - 1)]
-        alike = look_alike(wrong, right)
+        alike = look_alike(_as_numeral(wrong), _as_numeral(right))
         figure = _is_digit(wrong) | _is_digit(right)
         at_end = np.minimum(pairs.out, pairs.name_out) >= np.minimum(width, length) - 1
         doubled = _doubled(codes, pairs, wrong)
@@ -278,7 +278,7 @@ class NameIndex:
             [kind == 1, kind == 3, kind == 5, kind == 4],
             [
                 0.35 + 0.0 * differ,
-                np.where(figure, 1.8, np.where(alike, 0.7, 1.2)) + 0.3 * (at_end & ~alike),
+                np.where(alike, 0.7, np.where(figure, 1.8, 1.2)) + 0.3 * (at_end & ~alike),
                 np.where(doubled, 0.8, 1.1) + np.where(_is_digit(wrong), np.where(doubled, 0.6, 1.4), 0.0),
                 np.where(_is_digit(right), 1.6, 1.1),
             ],
@@ -291,7 +291,6 @@ class NameIndex:
         how = np.where((kind == 3) & alike, 2, kind)
         said, meant = np.isin(wrong, _TELLING), np.isin(right, _TELLING)
         telling = ((kind == 3) & said & meant) | ((kind == 5) & said) | ((kind == 4) & meant)
-        cost = cost + 0.4 * (telling & ~doubled)
         how = np.where(telling & ~doubled, 7, how)
         return cost, how
 
@@ -315,6 +314,14 @@ class _Pairs:
 
 def _is_digit(codes: NDArray[np.uint16]) -> NDArray[np.bool_]:
     return (codes >= 48) & (codes <= 57)
+
+
+_NUMERAL = np.array([ord(c) for c in "零一二三四五六七八九"], np.uint16)
+
+
+def _as_numeral(codes: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Digits as the Chinese numerals they stand for in names: 三 looks like 兰, 3 does not."""
+    return np.where(_is_digit(codes), _NUMERAL[np.clip(codes.astype(np.int32) - 48, 0, 9)], codes)
 
 
 def _doubled(codes: NDArray[np.uint16], pairs: _Pairs, wrong: NDArray[np.uint16]) -> NDArray[np.bool_]:

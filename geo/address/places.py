@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from geo.address.search import Search
 
+MOST_ACROSS_M = 45.0  # across the road is not farther
 NEXT_TO = 4  # characters that may stand between two joined road names
 
 
@@ -142,7 +143,7 @@ def offset_places(search: Search, text: str, anchor: Found) -> list[Found]:
                     faults=[*anchor.faults, ("OFFSET.opposite", read.text)],
                 )
             ]
-        x, y = geometry.opposite(anchor.x, anchor.y, line, width_m=20.0)
+        x, y = geometry.opposite(anchor.x, anchor.y, line, width_m=20.0, most_m=MOST_ACROSS_M)
         return [
             replace(
                 base,
@@ -170,6 +171,8 @@ def _line_at(search: Search, anchor: Found) -> shapely.LineString | None:
     g = search.gazetteer
     road = -1
     if anchor.kind == gz.STREET:
+        if search.in_lane(anchor.plate):
+            return None  # a lane has no line of its own: only the near side of it is known
         road = search.road_of(anchor.at)
     elif anchor.kind == gz.ROAD_LINE:
         road = anchor.at
@@ -177,4 +180,4 @@ def _line_at(search: Search, anchor: Found) -> shapely.LineString | None:
         part = g.lines.nearest_part(road, anchor.x, anchor.y)
         if part is not None and part.distance(shapely.Point(anchor.x, anchor.y)) < 80:
             return part
-    return g.lines.nearest_line(anchor.x, anchor.y, within_m=60.0)
+    return g.lines.nearest_line(anchor.x, anchor.y, within_m=60.0) if anchor.kind != gz.STREET else None

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from geo.address.normalize import Folded
 
 SAME_PLACE_M = 15.0
-MOST_NEAR = 60  # near names that are looked into, cheapest first
+MOST_NEAR = 40  # near names that are looked into, cheapest first
 WINDOW = 64  # characters around the first number that are searched for near names
 SEPARATE_M = 150.0
 NUMBERED = (EXACT, SUB, INTERPOLATED, EXTRAPOLATED)

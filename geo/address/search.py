@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from geo.address.gazetteer import Gazetteer
 
+WILD = 0.9  # cost of a name from which it counts only in the district that the text names
 MANY = 60  # entities of one name: more are first narrowed by district, road or a near point
 FEWEST = 12
 ENOUGH = 4.6
@@ -93,6 +94,7 @@ class Mention:
     weight: float
 
 
+_Posting = tuple[int, int, float, int]
 _Reading = tuple[grammar.House, float, "geometry.Placed | None", int, int]
 
 
@@ -183,22 +185,26 @@ class Search:
         at = int(np.searchsorted(self._path_key, key))
         return at if at < len(self._path_key) and self._path_key[at] == key else -1
 
+    def in_lane(self, plate: int) -> bool:
+        """Whether a plate stands in a lane of its street, not on the street itself."""
+        g = self.gazetteer
+        if plate < 0:
+            return False
+        order = np.flatnonzero((g.path_start <= plate) & (plate < g.path_end))
+        return bool(len(order)) and bool(g.lane_text[int(order[0])])
+
     def paths_of(self, street: int) -> NDArray[np.intp]:
         """Paths (lanes) of a street."""
         return np.flatnonzero(self.gazetteer.path_street == street)
 
     def path_after(self, text: str, street: int, at: int) -> tuple[int, int, bool]:
         """(path, where it ends, whether a lane was said that this street lacks) after a street's name."""
-        window = text[at : at + 26]
-        stop = window.find("号")
-        window = window[: stop if stop >= 0 else None]
-        ends = [m.end() for m in grammar.LANE_END.finditer(window)]
-        for end in reversed(ends):
+        window, ends, numbered = grammar.lane_ends(text, at)
+        for end in ends:
             path = self.path_of(street, window[:end].lstrip("|"))
             if path >= 0:
                 return path, at + end, False
-        missing = grammar.LANE_NUMBER.match(window)
-        return self.path_of(street, ""), at, missing is not None
+        return self.path_of(street, ""), at, numbered
 
     def on_path(
         self, path: int, house: grammar.House, line: shapely.LineString | None
@@ -263,8 +269,8 @@ class Search:
         """Evidence for a street with the lane and number after its name."""
         section = grammar.SECTION.match(text, hit.end)
         if section:  # 中山路二段 is another road than 中山路
-            rest = replace(hit, end=section.end(), cost=hit.cost + 0.2)
-            found = [] if needs_number or lane else self._street_at(text, rest, street, penalty + 1.3)
+            rest = replace(hit, end=section.end())
+            found = [] if needs_number or lane else self._street_at(text, rest, street, penalty + 2.0)
             for f in found:
                 f.faults.append(("ROAD.section", section[0].strip("|")))
             return found
@@ -501,12 +507,15 @@ class Search:
         """Every entity of every hit with its evidence, best first."""
         out: list[Found] = []
         spans = [(m.start, m.end) for m in mentions if m.weight >= 0.8]
+        said = frozenset().union(*(m.areas for m in mentions if m.weight >= 0.8 and gz.DISTRICT in m.levels))
         for hit in hits:
             if any(b <= hit.start and hit.end <= e and e - b > hit.end - hit.start for b, e in spans):
                 continue  # a short name inside the name of an area (鹤庭 in 鹤庭街道)
             rows = self.postings(hit.name)
             if len(rows) > MANY:
                 rows = self._narrow(rows, mentions, near)
+            if said and hit.cost > WILD and len(rows) > 2:
+                rows = self._inside(rows, said)
             for row in rows:
                 out += self._entity(text, hit, *row)
         roads = self._said_roads(hits)
@@ -531,6 +540,13 @@ class Search:
         if kind == gz.POI:
             return [self.poi(hit, at, penalty)]
         return [self.area(hit, at, penalty)] if kind == gz.AREA and not hit.cost else []
+
+    def _inside(self, rows: list[_Posting], said: frozenset[int]) -> list[_Posting]:
+        """Entities of a badly misspelt name only where the text says they are; all of them if none is there."""
+        g = self.gazetteer
+        area_of = {gz.STREET: g.street_area, gz.COMPOUND: g.compound_area}
+        inside = [r for r in rows if r[0] in area_of and self.chain(int(area_of[r[0]][r[1]])) & said]
+        return inside or rows
 
     def _narrow(self, rows: list[tuple[int, int, float, int]], mentions: Sequence[Mention],
                 near: tuple[float, float] | None) -> list[tuple[int, int, float, int]]:  # fmt: skip

@@ -22,6 +22,7 @@ from geo import schema
 from geo.address import teach as teach_
 from geo.address.aliases import Aliases
 from geo.address.around import base_grids
+from geo.address.audit import audit
 from geo.address.confidence import DEFAULT, Calibration
 from geo.address.engine import AddressEngine
 from geo.address.gazetteer import FORMAT, Gazetteer, compile_gazetteer
@@ -119,6 +120,15 @@ def _gazetteer(city: City) -> Gazetteer:
     except OSError:  # a folder that cannot be written: the copy is only for speed
         return made
     return open_gazetteer(place) or made
+
+
+def audit_of(city: City) -> pd.DataFrame:
+    """Faults of a city's address table (地址表体检); see `geo.address.audit`."""
+
+    def make() -> pd.DataFrame:
+        return audit(gazetteer_of(city), base_grids(city.table("grids")))
+
+    return city.derive("address-audit", SOURCES, make)
 
 
 def engine_of(
