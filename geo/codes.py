@@ -64,9 +64,10 @@ class GridScheme:
             return (self.length + micro,) if micro else ()
         if level == 3:
             return (self.length,)
-        return tuple(sorted({self._region_digits(level), self._region_digits(2), self.length}))
+        return tuple(sorted({self.region_digits(level), self.region_digits(2), self.length}))
 
-    def _region_digits(self, level: int) -> int:
+    def region_digits(self, level: int) -> int:
+        """Digits of county, street and community down to a level (1 or 2)."""
         return sum(digits for name, digits in self.segments if SEGMENTS[name][1] <= level)
 
     def slices(self) -> dict[str, slice]:
@@ -83,7 +84,7 @@ class GridScheme:
         Text on the index of `codes`, with as many region segments as the level has; for codes of a wrong
         length the result means nothing: ask `faults` first.
         """
-        wide, short = self.slices()["county"].start, self._region_digits(min(level, 2))
+        wide, short = self.slices()["county"].start, self.region_digits(min(level, 2))
         from_start, behind = codes.str.slice(0, short), codes.str.slice(wide, wide + short)
         return behind.where(codes.str.len() >= self.length, from_start)
 

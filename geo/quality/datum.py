@@ -41,7 +41,8 @@ MIN_POINTS = 10
 MIN_PLACES = 8
 IN_CITY = 0.5  # a reading must put this share of the points in the city
 PART = 0.05  # a second reading that explains this share of the points makes the file mixed
-SAMPLE = 800
+SAMPLE = 500
+UNIT_SAMPLE = 200
 CHUNKS = 8
 BORDER_M = 1500.0  # points so near the border of their declared area can tell offsets apart
 # (content of the file, content of the city's own data)
@@ -157,6 +158,7 @@ class _Judge:
     table: str
     hints: tuple[str, ...]
     seed: int
+    sample: int = SAMPLE
 
     def decide(self, x: Floats, y: Floats, area: NDArray[np.object_] | None) -> Verdict:
         """Verdict of points that are finite."""
@@ -209,18 +211,20 @@ class _Judge:
     def _sample(self, frame: Frame, inside: NDArray[np.bool_], at: NDArray[np.intp]) -> NDArray[np.intp]:
         """Rows to look at: half at random, half where the declared area can tell, near its border."""
         rows = np.flatnonzero(inside)
-        if len(rows) <= SAMPLE:
+        if len(rows) <= self.sample:
             return rows
         rng = np.random.default_rng(self.seed)
-        some = np.sort(rng.choice(rows, min(len(rows), 20 * SAMPLE), replace=False))
+        some = np.sort(rng.choice(rows, min(len(rows), 20 * self.sample), replace=False))
         known = some[at[some] >= 0]
         telling = known
         if len(known):
             xy = self._metres(frame.lon[known], frame.lat[known])
             telling = known[shapely.dwithin(self.reference.borders[at[known]], shapely.points(xy), BORDER_M)]
-            telling = rng.choice(telling, min(len(telling), SAMPLE // 2), replace=False)
+            telling = rng.choice(telling, min(len(telling), self.sample // 2), replace=False)
         rest = np.setdiff1d(rows, telling)
-        return np.sort(np.r_[telling, rng.choice(rest, min(len(rest), SAMPLE - len(telling)), replace=False)])
+        return np.sort(
+            np.r_[telling, rng.choice(rest, min(len(rest), self.sample - len(telling)), replace=False)]
+        )
 
     def _metres(self, lon: Floats, lat: Floats) -> Floats:
         return np.column_stack(convert(lon, lat, source="wgs84", target=self.reference.crs))
@@ -319,6 +323,7 @@ def _by_unit(
     whole: Verdict,
 ) -> Verdict:
     """Judge each source unit; two that are named differently make the file mixed."""
+    judge = replace(judge, sample=UNIT_SAMPLE)
     names = pd.Series(units).fillna("").astype("str")
     parts: dict[str, Verdict] = {}
     for name, rows in names.groupby(names).indices.items():

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 AREA_CAP_M, AREA_STEP_M = 3000.0, 25.0
 ROAD_CAP_M, ROAD_STEP_M = 200.0, 5.0
+TOUCH_M, BESIDE_LOSS, BESIDE_STEP_M = 1.0, 1.5, 50.0
 
 # Where rows of a table stand: beside roads, and outside or in (beside) buildings. Absent: says nothing.
 BUILDING_SIGN: Mapping[str, int] = {
@@ -168,8 +169,6 @@ class Evidence:
         result = np.full(len(xy), cap)
         if layer != "roads":
             result[self.reference.hits(layer, xy)] = 0.0
-        if self.name == "buildings" and self.sign < 0:
-            return result  # only in or out is asked
         away = np.flatnonzero(result > 0)
         found, far = self.reference.tree(layer).query_nearest(
             shapely.points(xy[away]), max_distance=cap, return_distance=True, all_matches=False
@@ -190,11 +189,17 @@ class Evidence:
         return result
 
     def score(self, metres: Floats) -> Floats:
-        """Fit of each point, higher is better; 0 is the best or the worst that there is."""
-        if self.name == "buildings" and self.sign < 0:
-            return -(metres == 0).astype(float)
+        """Fit of each point, higher is better, 0 is the best there is.
+
+        Falls with the logarithm of the distance. Things that stand beside others but never in them (a camera
+        and a building, a building and a road) lose most by touching, and some by being far: otherwise empty
+        ground would fit best.
+        """
+        if self.sign < 0:
+            touch = np.where(metres < TOUCH_M, BESIDE_LOSS, 0.0)
+            return np.asarray(-touch - np.log1p(metres / BESIDE_STEP_M))
         step = AREA_STEP_M if self.name in ("declared area", "city") else ROAD_STEP_M
-        return -self.sign * np.log1p(metres / step)
+        return -np.log1p(metres / step)
 
     def value(self, metres: Floats) -> float:
         """Return the figure that `figure` names: a share (0 to 1) or a median distance in metres."""
