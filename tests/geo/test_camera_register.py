@@ -11,6 +11,7 @@ import shapely
 from geo import schema
 from geo.camera import completeness, devices, duplicates, free_of_buildings, missing_fields, poles, views
 from geo.camera.direction import expand, parse
+from geo.camera.faults import CODES, faults
 from geo.camera.optics import lens_fov_deg, sensor_mm
 from geo.coverage.level import density, levels, pixels_per_m, reach_m
 from geo.errors import UnknownNameError
@@ -216,3 +217,35 @@ def test_wall_cameras_step_out_on_the_side_they_look():
     deep, where = free_of_buildings(np.array([[5.0, 2.0]]), np.array([0.0]), block, within_m=1.0)
     assert where.tolist() == ["inside"]
     assert deep.tolist() == [[5.0, 2.0]]
+
+
+def test_faults_against_buildings_districts_and_optics():
+    cameras = register(
+        xy=[(5, 3.5), (5, 2), (50, 50), (60, 60), (70, 70)],
+        bearing_deg=[0, 0, None, 10, 20],
+        fov_deg=[60, 60, 60, 0, 60],
+        height_m=[5, 5, 5, 5, 0],
+        civil_code=["340200", "340201", "340202", "340201", "340201"],
+    )
+    grids = gpd.GeoDataFrame(geometry=[shapely.box(-10, -10, 100, 100)], index=["340201001"], crs=CRS)
+    got = faults(
+        cameras, blocks=np.array([shapely.box(0, 0, 10, 4), shapely.box(40, 0, 60, 20)]), grids=grids
+    )
+    listed = got.groupby("code")["id"].agg(list).to_dict()
+    ids = cameras.index
+    assert listed["camera.wall"] == [ids[0], ids[1]]
+    assert listed["camera.bearing"] == [ids[2]]
+    assert listed["camera.optics"] == [ids[3], ids[4]]
+    assert listed["camera.district"] == [ids[2]], (
+        "a code of the whole city is no fault; 340200… codes name none"
+    )
+    assert set(listed) <= set(CODES)
+    deep = faults(cameras.iloc[[1]], blocks=np.array([shapely.box(-20, -20, 30, 30)]))
+    assert deep["code"].tolist() == ["camera.inside"]
+    assert faults(cameras.iloc[:0]).empty
+
+
+def test_a_filler_bearing_is_noticed():
+    cameras = register(bearing_deg=[0.0] * 30 + [45.0] * 10)
+    assert (faults(cameras)["code"] == "camera.bearing.zero").sum() == 30
+    assert faults(register(bearing_deg=[0.0] * 3 + [45.0] * 37)).empty

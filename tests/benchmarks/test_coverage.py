@@ -1,0 +1,300 @@
+"""Speed of coverage, with its answers checked: peers in the same run, by ratio of CPU time.
+
+The scale run lays the real old-town footprints of `suzhou/buildings.json` in 11 × 11 tiles: 372,196 buildings on
+550 km², 80,000 cameras, 15,000 grids. It prints the table of `docs/benchmarks/coverage.md`.
+"""
+
+import time
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pysovist
+import pytest
+import shapely
+
+from geo.coverage import blind_spot, outage, staircase
+from geo.coverage.ledger import ledger
+from geo.coverage.network import network
+from geo.coverage.occlusion import occluders
+from geo.coverage.road import stretches
+from geo.coverage.sector import sectors
+from geo.coverage.sweep import visible
+from geo.coverage.view import scene
+from geo.coverage.watch import watch
+from geo.coverage.what_if import what_if
+
+CRS = "EPSG:32651"
+
+
+def tiled(path, tiles):
+    """Footprints of a real old town, tiled; edge of the square in metres."""
+    shapes = np.asarray(gpd.read_file(path).to_crs(CRS).geometry)
+    west, south, east, north = shapely.total_bounds(shapes)
+    step = np.array([east - west + 20, north - south + 20])
+    parts = [
+        shapely.transform(shapes, lambda xy, i=i, j=j: xy - [west, south] + step * [i, j])
+        for i in range(tiles)
+        for j in range(tiles)
+    ]
+    return np.concatenate(parts), step * tiles
+
+
+def eyes(prepared, size, n, seed=0):
+    """Cameras of the usual mix outside buildings: bullets, domes that turn, small domes, panoramas."""
+    rng = np.random.default_rng(seed)
+    xy = rng.uniform([0, 0], size, (2 * n, 2))
+    xy = xy[~prepared.inside(xy)][:n]
+    kind = rng.choice(4, n, p=[0.65, 0.2, 0.1, 0.05])
+    return pd.DataFrame(
+        {
+            "x": xy[:, 0],
+            "y": xy[:, 1],
+            "bearing": rng.uniform(0, 360, n),
+            "fov": np.choose(kind, [60.0, 360.0, 80.0, 180.0]),
+            "far": np.choose(
+                kind, [rng.uniform(30, 80, n), np.full(n, 100.0), np.full(n, 25.0), np.full(n, 40.0)]
+            ),
+        }
+    )
+
+
+def views(table):
+    return sectors(
+        table[["x", "y"]].to_numpy(), bearing_deg=table["bearing"], fov_deg=table["fov"], range_m=table["far"]
+    )
+
+
+def cpu(action):
+    begin = time.process_time()
+    result = action()
+    return result, time.process_time() - begin
+
+
+def peer_isovists(table, prepared, rows):
+    """pysovist on the walls around each eye (given to it ready, outside the clock)."""
+    box = views(table).bounds
+    near = [prepared.edges[prepared.near(box[[i]])[1]].reshape(-1, 2, 2) for i in rows]
+    begin = time.process_time()
+    areas = []
+    for walls, i in zip(near, rows, strict=True):
+        row = table.iloc[i]
+        direction = np.remainder(np.radians(90 - row["bearing"]) + np.pi, 2 * np.pi) - np.pi
+        areas.append(
+            pysovist.isovist(
+                walls,
+                (row["x"], row["y"]),
+                max_distance=row["far"],
+                fov=np.radians(row["fov"]),
+                direction=direction,
+            ).area
+        )
+    return np.array(areas), (time.process_time() - begin) / len(rows)
+
+
+def peer_shadows(table, prepared, rows):
+    """Sector minus the union of the shadows of all edges around, by GEOS overlay."""
+    view = views(table)
+    box = view.bounds
+    near = [prepared.edges[prepared.near(box[[i]])[1]] for i in rows]
+    begin = time.process_time()
+    areas = []
+    for edges, i in zip(near, rows, strict=True):
+        eye = np.array([view.x[i], view.y[i]])
+        angle = view.start[i] + np.linspace(
+            0, view.opening[i], max(int(np.degrees(view.opening[i]) / 2), 2) + 1
+        )
+        ring = eye + view.far[i] * np.column_stack([np.cos(angle), np.sin(angle)])
+        sector = shapely.Polygon(ring if view.opening[i] > 6.28 else np.vstack([ring, eye]))
+        a, b = edges[:, :2], edges[:, 2:]
+        grow = (
+            3
+            * view.far[i]
+            / np.maximum(np.hypot(*(edges.reshape(-1, 2) - eye).T).reshape(-1, 2).min(axis=1), 0.1)
+        )
+        far_a, far_b = eye + grow[:, None] * (a - eye), eye + grow[:, None] * (b - eye)
+        shadow = shapely.convex_hull(shapely.multipoints(np.stack([a, b, far_b, far_a], axis=1).reshape(-1, 2),
+                                                         indices=np.repeat(np.arange(len(a)), 4)))  # fmt: skip
+        areas.append(sector.difference(shapely.union_all(shadow)).area)
+    return np.array(areas), (time.process_time() - begin) / len(rows)
+
+
+def test_sweep_against_peers(benchmark, shared_data):
+    shapes, size = tiled(shared_data("suzhou/buildings.json"), 2)
+    prepared = occluders(shapes)
+    table = eyes(prepared, size, 1500)
+    visible(views(table.iloc[:50]), prepared)
+    (polygons, area), seconds = cpu(lambda: visible(views(table), prepared))
+    benchmark(lambda: visible(views(table), prepared))
+    assert shapely.is_valid(polygons).all()
+    rows = np.arange(0, 1500, 10)
+    peer, per_peer = peer_isovists(table, prepared, rows)
+    np.testing.assert_allclose(area[rows], peer, rtol=1e-9)
+    rows = rows[area[rows] > 20][::3]  # an eye a hand from a wall has shadows too long for the overlay
+    shadow, per_shadow = peer_shadows(table, prepared, rows)
+    np.testing.assert_allclose(area[rows], shadow, rtol=5e-3, atol=0.5)
+    per_camera = seconds / len(table)
+    benchmark.extra_info.update(pysovist=per_peer / per_camera, shadows=per_shadow / per_camera)
+    assert per_peer / per_camera > 10
+    assert per_shadow / per_camera > 10
+
+
+def city(shared_data, tiles, cameras, grids):
+    shapes, size = tiled(shared_data("suzhou/buildings.json"), tiles)
+    world, t_scene = cpu(lambda: scene(gpd.GeoSeries(shapes, crs=CRS)))
+    table = eyes(world.flat, size, cameras)
+    rng = np.random.default_rng(1)
+    register = gpd.GeoDataFrame(
+        {
+            "bearing_deg": table["bearing"],
+            "fov_deg": table["fov"],
+            "range_m": table["far"],
+            "resolution_px": rng.choice([1920, 2560, 3840], cameras),
+            "state": rng.choice(["on", "off"], cameras, p=[0.95, 0.05]),
+            "light_type": rng.choice([1, 2], cameras),
+            "switch_id": [f"s{i // 200}" for i in np.lexsort((table["y"], np.floor(table["x"] / 900)))],
+        },
+        geometry=shapely.points(table[["x", "y"]].to_numpy()),
+        index=pd.Index([f"c{i:06d}" for i in range(cameras)], name="camera_id"),
+        crs=CRS,
+    )
+    step = np.sqrt(size[0] * size[1] / grids)
+    nx, ny = np.ceil(size / step).astype(int)
+    x, y = (v.ravel() * step for v in np.meshgrid(np.arange(nx), np.arange(ny)))
+    zones = gpd.GeoSeries(
+        shapely.box(x, y, x + step, y + step), index=[f"g{i}" for i in range(len(x))], crs=CRS
+    )
+    lines = [[(x, 0), (x, size[1])] for x in np.arange(0, size[0], 2 * step)]
+    lines += [[(0, y), (size[0], y)] for y in np.arange(0, size[1], 2 * step)]
+    cut = shapely.get_parts(
+        shapely.node(shapely.multilinestrings([shapely.linestrings(line) for line in lines]))
+    )
+    roads = gpd.GeoDataFrame(
+        {"name": [f"路{i}" for i in range(len(cut))], "class": "primary"}, geometry=cut, crs=CRS
+    )
+    places = gpd.GeoDataFrame(
+        {"target_class": rng.choice([1, 2, 3], cameras), "name": "", "kind": "", "list_version": "1"},
+        geometry=shapely.points(rng.uniform([0, 0], size, (cameras, 2))),
+        index=pd.Index([f"t{i}" for i in range(cameras)], name="target_id"),
+        crs=CRS,
+    )
+    return register, world, zones, roads, places, t_scene
+
+
+def measure(register, world, zones, roads, places):
+    """Every measure once: seconds by name, and what is needed to check them."""
+    seconds, got = {}, {}
+    got["watch"], seconds["fields of view"] = cpu(lambda: watch(register, world))
+    seen = got["watch"]
+    got["survey"], seconds["ground per grid, six claims"] = cpu(lambda: staircase.survey(zones, seen))
+    got["cut"], more = cpu(lambda: got["survey"].by_device)
+    _, times = cpu(lambda: staircase.times(got["cut"]))
+    seconds["views per place"] = more + times
+    got["roads"], seconds["road length, six claims"] = cpu(lambda: staircase.roads(roads.geometry, seen))
+    got["ledger"], seconds["targets, six claims"] = cpu(lambda: ledger(places, seen))
+    _, one = cpu(lambda: outage.alone(got["cut"], seen))
+    got["losses"], two = cpu(lambda: outage.losses(got["cut"], seen, register["switch_id"]))
+    _, three = cpu(lambda: outage.useless(got["cut"], seen))
+    seconds["losses per camera and feeder"] = one + two + three
+    return got, seconds
+
+
+def check(got, register, world, zones, roads):
+    shapes = got["watch"].fields.shapes
+    assert shapely.is_valid(shapes).all()
+    union = shapely.disjoint_subset_union_all(shapes)
+    whole = shapely.box(*zones.total_bounds)
+    assert abs(got["cut"].covered().sum() - shapely.intersection(union, whole).area) < 1
+    rows = np.random.default_rng(0).choice(len(roads), min(200, len(roads)), replace=False)
+    lines = roads.geometry.to_numpy()[rows]
+    near = [
+        shapely.union_all(shapes[got["watch"].fields.tree.query(r, predicate="intersects")]) for r in lines
+    ]
+    expected = shapely.length(shapely.intersection(lines, np.array(near)))
+    np.testing.assert_allclose(stretches(pd.Series(lines), shapes).covered(), expected, atol=1e-6)
+
+
+def quickest(action, times=5):
+    best = np.inf
+    for _ in range(times):
+        begin = time.perf_counter()
+        action()
+        best = min(best, time.perf_counter() - begin)
+    return best
+
+
+def changes(got, register, zones, places):
+    seen, spot = got["watch"], got["watch"].fields.area_m2.argsort()[-1000]
+    put = register.iloc[[spot]].assign(bearing_deg=lambda t: (t["bearing_deg"] + 90) % 360)
+    feeder = register.index[register["switch_id"] == "s0"]
+    zones.sindex, places.sindex, seen.fields.tree  # built once per city  # noqa: B018
+    one = quickest(lambda: what_if(register, seen, put=put, zones=zones, targets=places))
+    many = quickest(lambda: what_if(register, seen, lose=list(feeder), zones=zones, targets=places), 3)
+    return {"one camera turned (wall)": one, f"a feeder of {len(feeder)} lost (wall)": many}
+
+
+def spots(got, roads, seen):
+    def all_of_them():
+        streets = network(roads)
+        edges = blind_spot.edges_seen(streets, seen)
+        rng = np.random.default_rng(0)
+        incidents = rng.uniform(roads.total_bounds[:2], roads.total_bounds[2:], (100_000, 2))
+        return blind_spot.ranked(
+            [
+                blind_spot.road_gaps(streets, roads, edges, incidents),
+                blind_spot.junction_gaps(streets, seen, incidents),
+                blind_spot.target_gaps(got["ledger"], incidents),
+            ],
+            CRS,
+        )
+
+    return cpu(all_of_them)
+
+
+def test_measures_small(shared_data):
+    register, world, zones, roads, places, _ = city(shared_data, 2, 1500, 500)
+    got, _ = measure(register, world, zones, roads, places)
+    check(got, register, world, zones, roads)
+    assert changes(got, register, zones, places)["one camera turned (wall)"] < 2
+    table, _ = spots(got, roads, got["watch"])
+    assert len(table) > 100
+
+
+@pytest.mark.scale
+def test_city_of_80_000_cameras(shared_data, capsys):
+    register, world, zones, roads, places, t_scene = city(shared_data, 11, 80_000, 15_000)
+    table = pd.DataFrame(
+        {"x": register.geometry.x, "y": register.geometry.y, "bearing": register["bearing_deg"], "fov": register["fov_deg"],
+         "far": register["range_m"]}
+    )  # fmt: skip
+    visible(views(table.iloc[:2000]), world.flat)
+    (polygons, area), sweep = cpu(lambda: visible(views(table), world.flat))
+    assert shapely.is_valid(polygons).all()
+    rows = np.random.default_rng(2).choice(len(table), 400, replace=False)
+    peer, per_peer = peer_isovists(table, world.flat, rows)
+    np.testing.assert_allclose(area[rows], peer, rtol=1e-9)
+    _, per_shadow = peer_shadows(table, world.flat, rows[:200])
+    got, seconds = measure(register, world, zones, roads, places)
+    check(got, register, world, zones, roads)
+    seconds = {"buildings dissolved": t_scene, "visibility polygons": sweep} | seconds
+    listed, seconds["blind spots"] = spots(got, roads, got["watch"])
+    quick = changes(got, register, zones, places)
+    with capsys.disabled():
+        print(
+            f"\n{len(register):,} cameras, {len(world.shapes):,} buildings, {len(zones):,} grids, {len(roads):,} roads"
+        )
+        for name, value in (seconds | quick).items():
+            print(f"{name:45s} {value:9.3f} s")
+        total = sum(v for k, v in seconds.items() if k not in ("visibility polygons", "blind spots"))
+        print(f"{'every measure':45s} {total:9.3f} s")
+        print(
+            f"pysovist / sweep {per_peer * len(table) / sweep:.0f}; GEOS shadows / sweep {per_shadow * len(table) / sweep:.0f}"
+        )
+        print(f"{len(listed):,} blind spots")
+    assert sweep <= 5
+    assert per_peer * len(table) / sweep >= 35
+    assert per_shadow * len(table) / sweep >= 50
+    assert total <= 60
+    assert seconds["blind spots"] <= 30
+    assert min(quick.values()) <= 0.05
+    assert max(quick.values()) <= 1
