@@ -302,7 +302,8 @@ _CHINESE = re.compile(
     r"\s*(?P<half2>am|pm)?$",
     re.IGNORECASE,
 )
-_ROC = re.compile(r"^([01]?\d\d)(\d\d)(\d\d)$")
+# 民国 years 100 and on have three digits; of two only those from 1971 on are believed
+_ROC = re.compile(r"^(1\d\d|0?[6-9]\d)(\d\d)(\d\d)$")
 _SERIAL = re.compile(r"^\d{5}(\.\d+)?$")
 _EPOCH = re.compile(r"^\d{10}$|^\d{13}$")
 

@@ -40,9 +40,9 @@ def open_vector(path: Path, kind: str, options: ReadOptions) -> Source:
 
 def _open_ogr(path: Path, options: ReadOptions) -> Source:
     try:
+        encoding = _encoding(path, options.encoding)
         layers = pyogrio.list_layers(path)
         layer = _layer(path, layers, options.layer)
-        encoding = _encoding(path, options.encoding)
         info = pyogrio.read_info(path, layer=layer, encoding=encoding.ogr)
     except pyogrio.errors.DataSourceError as error:
         raise ImportRefusedError(f"{path}: cannot be read: {error}") from error
