@@ -1,6 +1,7 @@
 """The operator console: the page `/` and what it needs to know before it draws (指挥席页面)."""
 
 from collections.abc import Container
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from api.deps import CityDep, ScopeDep, StateDep
 from geo import schema
 from geo.address.answer import FAULTS
 from geo.city import City
+from geo.hotspot import CLASSES, CLASSES_ZH
 from geo.indicators import INDICATORS, latest
 from geo.scope import Scope, visible_cameras
 from layers import assets, catalog, style, tiles
@@ -64,26 +66,30 @@ def configuration(request: Request, state: StateDep, city: CityDep, scope: Scope
 
 
 def _facts(city: City, scope: Scope) -> dict[str, Any]:
-    entries = catalog.present(city)
+    """Describe the city without computing any layer: what a layer holds is found when it is first drawn."""
+    entries = [e for e in catalog.LAYERS.values() if all(len(city.degrees(t)) for t in e.tables[:1])]
     names = {e.name for e in entries}
     groups = {g: [m for m in members if m in names] for g, members in catalog.GROUPS.items()}
     groups = {g: members for g, members in groups.items() if members}
-    finest = catalog.deepest_grids(city)
     incidents = city.degrees("incidents")
-    span = _span(incidents, city)
     versioned = {e.name: (e,) for e in entries} | {g: catalog.members(g) for g in groups}
+    bounds = (
+        tiles.tilejson_bounds(city, catalog.layer("grids")) if "grids" in names else [73.0, 18.0, 135.0, 54.0]
+    )
     return {
         "name": city.name,
         "timezone": city.timezone,
-        "bounds": tiles.tilejson_bounds(city, entries[-1]) if entries else [73.0, 18.0, 135.0, 54.0],
-        "finest": finest,
+        "bounds": bounds,
+        "finest": catalog.deepest_grids(city),
         "layers": {e.name: _layer(city, e, scope) for e in entries},
         "groups": groups,
         "versions": {
             n: tiles.etag_of(city, m, scope, tiles.NOTHING).strip('"') for n, m in versioned.items()
         },
         "indicators": [
-            {"name": i.name, "zh": i.zh, "en": i.name.replace("_", " ")} for i in INDICATORS.values()
+            {"name": i.name, "zh": i.zh, "en": i.name.replace("_", " ")}
+            for i in INDICATORS.values()
+            if all(len(city.degrees(t)) for t in i.tables[:1])
         ],
         "categories": incidents["category"].value_counts().head(40).index.tolist(),
         "sources": [
@@ -92,28 +98,37 @@ def _facts(city: City, scope: Scope) -> dict[str, Any]:
             if (incidents["source"] == v).any()
         ],
         "history": bool(len(city.degrees("grids_history"))),
-        **span,
+        **_span(incidents, city),
     }
 
 
 def _layer(city: City, entry: catalog.Layer, scope: Scope) -> dict[str, Any]:
-    described = tiles.tilejson(city, entry, scope=scope)["santu"]
-    more: dict[str, Any] = {"counts": None}
-    by = COUNTED.get(entry.name)
-    if by is not None and scope.whole_city:
-        rows = catalog.entry_rows(city, entry)
-        if entry.name == "cameras":
-            rows = rows[visible_cameras(rows, scope).to_numpy()]
-        more["counts"] = {str(k): int(v) for k, v in rows[by].value_counts().items()}
     return {
         "name": entry.name,
         "zh": entry.zh,
         "en": entry.en,
         "grids": entry.grids,
-        "clustered": bool(described["points_from"]),
-        **{k: described[k] for k in ("geometry", "crowd", "filters", "style", "density", "words")},
-        **more,
+        "geometry": entry.geometry,
+        "crowd": entry.crowd,
+        "filters": [*entry.filters, *(("since", "until") if entry.time else ()), "grid"],
+        "style": entry.style.as_json(),
+        "density": [asdict(e) for e in style.DENSITY] if entry.crowd == "density" else [],
+        "words": {k: dict(v) for k, v in catalog.words(entry).items()},
+        "counts": _counts(city, entry, scope),
     }
+
+
+def _counts(city: City, entry: catalog.Layer, scope: Scope) -> dict[str, int] | None:
+    """How many rows each value of the legend has; nothing where only a part of the city may be seen."""
+    column = COUNTED.get(entry.name)
+    if column is None or not scope.whole_city:
+        return None
+    rows = city.degrees(entry.tables[0])
+    if entry.name == "cameras":
+        rows = rows[visible_cameras(rows, scope).to_numpy()]
+    if entry.name == "hazards":
+        rows = rows[rows["fixed_at"].isna()]
+    return {str(k): int(v) for k, v in rows[column].value_counts().items()}
 
 
 def _span(incidents: pd.DataFrame, city: City) -> dict[str, Any]:
@@ -142,22 +157,67 @@ def _abilities(paths: Container[str]) -> dict[str, Any]:
     }
 
 
-_COVER = style.RAMPS["green"]
+_RED, _BLUE = style.RAMPS["red"], style.RAMPS["blue"]
+_CLASS_COLOURS = dict(
+    zip(
+        [c for c in CLASSES if c.endswith("hot")],
+        ("#d55e00", "#e69f00", "#cc3311", "#882255", "#cc79a7", "#ddcc77", "#aa4499", "#999933"),
+        strict=False,
+    )
+)
 ANALYSES: dict[str, dict[str, Any]] = {
-    "coverage": {
-        "zh": "地面覆盖率（在线完好）",
-        "en": "ground covered by working cameras",
-        "path": "/v1/coverage/grids",
-        "params": {"level": 3},
+    "hotspots": {
+        "zh": "热点（较自身基线，已控误报）",
+        "en": "hot and cold against their own past",
+        "path": "/v1/hotspots/grids",
+        "params": {},
+        "until": "until",
+        "category": "category",
         "rows": "grids",
-        "value": "available",
-        "of": "free_m2",
+        "id": "grid_id",
+        "value": "gi_bin",
+        "fixed": True,
         "ranks": [
-            {"from": 1e-9, "to": 0.05, "zh": "低于 5 %", "en": "under 5 %", "colour": _COVER[0]},
-            {"from": 0.05, "to": 0.1, "zh": "5–10 %", "en": "5–10 %", "colour": _COVER[1]},
-            {"from": 0.1, "to": 0.2, "zh": "10–20 %", "en": "10–20 %", "colour": _COVER[2]},
-            {"from": 0.2, "to": 0.4, "zh": "20–40 %", "en": "20–40 %", "colour": _COVER[3]},
-            {"from": 0.4, "zh": "40 % 以上", "en": "40 % or more", "colour": _COVER[4]},
+            {"value": 3, "zh": "▲▲▲ 热点 99 %", "en": "▲▲▲ hot, 99 %", "colour": _RED[4]},
+            {"value": 2, "zh": "▲▲ 热点 95 %", "en": "▲▲ hot, 95 %", "colour": _RED[3]},
+            {"value": 1, "zh": "▲ 热点 90 %", "en": "▲ hot, 90 %", "colour": _RED[1]},
+            {"value": -1, "zh": "▽ 冷点 90 %", "en": "▽ cold, 90 %", "colour": _BLUE[1]},
+            {"value": -2, "zh": "▽▽ 冷点 95 %", "en": "▽▽ cold, 95 %", "colour": _BLUE[2]},
+            {"value": -3, "zh": "▽▽▽ 冷点 99 %", "en": "▽▽▽ cold, 99 %", "colour": _BLUE[3]},
+        ],
+    },
+    "classes": {
+        "zh": "热点演变类型",
+        "en": "emerging classes of hotspots",
+        "path": "/v1/hotspots/grids",
+        "params": {},
+        "until": "until",
+        "category": "category",
+        "rows": "grids",
+        "id": "grid_id",
+        "value": "class",
+        "fixed": True,
+        "ranks": [
+            {"value": c, "zh": zh, "en": c, "colour": _CLASS_COLOURS[c]}
+            for c, zh in zip(CLASSES, CLASSES_ZH, strict=True)
+            if c in _CLASS_COLOURS
+        ],
+    },
+    "risk": {
+        "zh": "风险等级",
+        "en": "risk level",
+        "path": "/v1/risk",
+        "params": {},
+        "until": "until",
+        "rows": "grids",
+        "id": "grid_id",
+        "value": "level",
+        "fixed": True,
+        "ranks": [
+            {"value": 1, "zh": "一级（红）", "en": "level 1 (red)", "colour": "#c8102e"},
+            {"value": 2, "zh": "二级（橙）", "en": "level 2 (orange)", "colour": "#f28e2b"},
+            {"value": 3, "zh": "三级（黄）", "en": "level 3 (yellow)", "colour": "#f0d000"},
+            {"value": 4, "zh": "四级（蓝）", "en": "level 4 (blue)", "colour": "#9ecae1"},
         ],
     },
 }

@@ -260,9 +260,9 @@ def test_incidents_arrive_change_and_leave(desk: Page, address: str, state: Serv
 
 def test_coverage_and_blind_spots_are_on_the_video_map(desk: Page, address: str) -> None:
     open_console(desk, address, "p=video")
-    expect(desk.locator("#shade")).to_have_value("coverage")
+    expect(desk.locator("#shade")).to_have_value("ground_covered")
     assert painted(desk, "shade") > 200
-    expect(desk.locator("#tree")).to_contain_text("40 % 以上")
+    expect(desk.locator("#tree")).to_contain_text("可视域")
     desk.locator("#map .rank", has_text=re.compile("^1$")).first.evaluate("node => node.click()")
     expect(desk.locator("#card-body .where")).to_contain_text("无覆盖")
 

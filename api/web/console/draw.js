@@ -84,6 +84,7 @@ export function entryOf(style, properties) {
 /** Ranked colours: on a dark ground more is brighter, and nothing is not painted. */
 export function themed(style) {
   if (style.by !== 'rank' || !dark) return style;
+  if (style.fixed) return { ...style, entries: style.entries.map((e) => (Number(e.value) === -1 ? { ...e, colour: '#1b232c' } : e)) };
   const ranks = style.entries.filter((e) => Number(e.value) >= 0);
   const colours = ranks.map((e) => e.colour).reverse();
   const turned = new Map(ranks.map((e, i) => [e.value, colours[i]]));

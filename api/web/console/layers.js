@@ -2,11 +2,11 @@
 
 import { get, aborted } from './api.js';
 import { styleOf } from './draw.js';
-import { state } from './state.js';
+import { state, windowOf } from './state.js';
 import { shadeFor } from './shade.js';
 
 const L = window.L;
-const ORDER = ['basemap', 'shade', 'micro_grids', 'borders', 'incidents', 'targets', 'facilities', 'hazards', 'cameras', 'grid_labels'];
+const ORDER = ['basemap', 'shade', 'micro_grids', 'borders', 'others', 'incidents', 'targets', 'facilities', 'hazards', 'cameras', 'grid_labels'];
 const KEYS = { grids: 'grid_id', cameras: 'camera_id', targets: 'target_id', facilities: 'facility_id', hazards: 'hazard_id', incidents: 'incident_id' };
 
 export class Layers {
@@ -94,7 +94,7 @@ export class Layers {
     const layer = L.vectorGrid.protobuf(plan.url, {
       rendererFactory: L.canvas.tile, vectorTileLayerStyles: plan.styles, interactive: false,
       getFeatureId: (f) => f.properties[KEYS[plan.members[0].name]], maxZoom: 18, updateWhenZooming: false,
-      keepBuffer: 1, zIndex: 10 + ORDER.indexOf(name), className: `tiles-${name}`,
+      keepBuffer: 1, zIndex: 10 + ORDER.indexOf(ORDER.includes(name) ? name : 'others'), className: `tiles-${name}`,
     });
     this.mark(name, 'loading');
     layer.on('load', () => {
@@ -169,17 +169,6 @@ export class Layers {
     const key = KEYS[member.name];
     return (p) => style(this.changed.has(p[key]) ? { ...p, state: this.changed.get(p[key]) } : p);
   }
-}
-
-/** The window of time that is on: the slider's step, or the last days of the data. */
-export function windowOf(config) {
-  if (state.from) {
-    const end = new Date(`${state.from}T00:00:00Z`);
-    end.setUTCDate(end.getUTCDate() + (state.step === 'week' ? 7 : 1));
-    return { since: state.from, until: end.toISOString().slice(0, 10) };
-  }
-  if (!state.days || !config.latest) return { since: '', until: '' };
-  return { since: new Date(Date.parse(config.latest) - state.days * 86400e3).toISOString().slice(0, 19) + 'Z', until: '' };
 }
 
 function tileUrl(name, query, version) {

@@ -77,7 +77,7 @@ function start(config) {
 
 /** An analysis that this server cannot give is replaced by the indicator nearest to it. */
 function substitute(config) {
-  const instead = { hotspots: 'incidents_28d', coverage: 'cameras_online', risk: 'incidents_28d' };
+  const instead = { hotspots: 'hotspot', classes: 'hotspot', risk: 'risk_score', ground_covered: 'cameras_online' };
   const known = (n) => !n || config.analyses[n] || config.indicators.some((i) => i.name === n);
   for (const p of Object.values(PRESETS)) if (!known(p.shade)) p.shade = known(instead[p.shade]) ? instead[p.shade] : '';
   if (!known(state.shade)) state.shade = known(instead[state.shade]) ? instead[state.shade] : '';

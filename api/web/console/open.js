@@ -4,8 +4,7 @@ import { get, aborted } from './api.js';
 import { el, fill, byId } from './dom.js';
 import { entryOf, swatch } from './draw.js';
 import { moment, number, say, t } from './i18n.js';
-import { state } from './state.js';
-import { windowOf } from './layers.js';
+import { state, windowOf } from './state.js';
 
 const L = window.L;
 const MOST = 2000;

@@ -1,7 +1,7 @@
 // What the grids are coloured by: an indicator of the registry, or an analysis with its own answer per grid.
 
 import { get } from './api.js';
-import { state } from './state.js';
+import { state, windowOf } from './state.js';
 
 const NONE = { value: -1, zh: '无', en: 'none', colour: '#eeeeee', shape: 'fill' };
 const made = new Map();
@@ -9,16 +9,17 @@ const made = new Map();
 /** Style and values: {style, indicator | values, version}. */
 export async function shadeFor(name, config) {
   const analysis = config.analyses[name];
-  if (analysis) return analysed(name, analysis);
+  if (analysis) return analysed(name, analysis, config);
   const params = { indicator: name };
   if (state.asOf) params.as_of = state.asOf;
   const info = await get(`/tiles/${config.finest}.json`, params, { kind: 'shade' });
   return { style: info.santu.style, indicator: name, version: info.tiles[0].split('v=').pop() };
 }
 
-async function analysed(name, analysis) {
+async function analysed(name, analysis, config) {
   const params = { ...analysis.params };
-  if (analysis.until && state.from) params[analysis.until] = state.from;
+  if (analysis.until && state.from) params[analysis.until] = windowOf(config).last;
+  if (analysis.category && state.category.length === 1) [params[analysis.category]] = state.category;
   const key = `${name}|${JSON.stringify(params)}`;
   if (!made.has(key)) {
     const answer = await get(analysis.path, params, { kind: 'shade' });
@@ -33,5 +34,5 @@ async function analysed(name, analysis) {
     if (rank >= 0) values.set(id, rank);
   }
   const entries = [NONE, ...analysis.ranks.map((r, i) => ({ value: i, zh: r.zh, en: r.en, colour: r.colour, shape: 'fill' }))];
-  return { style: { by: 'rank', entries, mark: null, opacity: 0.6, weight: 0.8, radius: 6, label: '' }, values, version: key, fixed: analysis.fixed };
+  return { style: { by: 'rank', fixed: analysis.fixed, entries, mark: null, opacity: 0.6, weight: 0.8, radius: 6, label: '' }, values, version: key };
 }

@@ -5,7 +5,7 @@ export const PRESETS = {
   hazards: { shade: 'open_hazards', on: ['basemap', 'borders', 'hazards'] },
   facilities: { shade: '', on: ['basemap', 'borders', 'facilities'] },
   incidents: { shade: 'hotspots', on: ['basemap', 'borders', 'incidents', 'open'] },
-  video: { shade: 'coverage', on: ['basemap', 'borders', 'cameras', 'targets', 'blind'] },
+  video: { shade: 'ground_covered', on: ['basemap', 'borders', 'cameras', 'targets', 'blind'] },
 };
 
 const LISTS = ['category', 'source', 'camera'];
@@ -70,4 +70,16 @@ function write() {
   const opacity = Object.entries(state.opacity).map(([k, v]) => `${k}:${v}`).join(',');
   if (opacity) out.set('op', opacity);
   history.replaceState(null, '', `#${out.toString().replaceAll('%2C', ',').replaceAll('%2F', '/').replaceAll('%3A', ':')}`);
+}
+
+/** The window of time that is on: the slider's step, or the last days of the data. */
+export function windowOf(config) {
+  if (state.from) {
+    const end = new Date(`${state.from}T00:00:00Z`);
+    end.setUTCDate(end.getUTCDate() + (state.step === 'week' ? 7 : 1));
+    const until = end.toISOString().slice(0, 10);
+    return { since: state.from, until, last: new Date(end - 86400e3).toISOString().slice(0, 10) };
+  }
+  if (!state.days || !config.latest) return { since: '', until: '' };
+  return { since: new Date(Date.parse(config.latest) - state.days * 86400e3).toISOString().slice(0, 19) + 'Z', until: '' };
 }

@@ -25,7 +25,9 @@ export class Tree {
 
   render() {
     const focus = document.activeElement?.id;
-    const groups = GROUPS.map(([title, names]) => this.group(title, names.filter((n) => this.own[n]?.offered || this.layers.has(n))));
+    const placed = [...GROUPS.flatMap(([, names]) => names), ...Object.values(this.config.groups).flat(), this.config.finest];
+    const others = Object.keys(this.config.layers).filter((n) => !placed.includes(n));
+    const groups = [...GROUPS, ['analysis', others]].map(([title, names]) => this.group(title, names.filter((n) => this.own[n]?.offered || this.layers.has(n))));
     fill(byId('tree'), this.shading(), groups);
     this.filters();
     if (focus) byId(focus)?.focus();
@@ -74,7 +76,7 @@ export class Tree {
     const density = { ...layer, crowd: 'density-legend' };
     const lines = layer.crowd === 'density' ? layer.density.map((e) => [e, density]) : this.used(layer).map((e) => [e, layer]);
     const rings = marks(layer.style).map((e) => [{ ...e, ring: e.colour, colour: '', shape: 'circle' }, layer]);
-    const clusters = layer.crowd === 'cluster' && layer.clustered
+    const clusters = layer.crowd === 'cluster'
       ? [[{ zh: t('cluster'), en: t('cluster'), colour: '#4a6f8c', shape: 'circle' }, layer], [{ zh: t('badInside'), en: t('badInside'), colour: '', ring: '#ff4d3d', shape: 'circle' }, layer]] : [];
     return this.entries([...lines, ...rings, ...clusters]);
   }
