@@ -3,16 +3,18 @@
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import geopandas as gpd
 import pandas as pd
 import shapely
 
 from api.settings import Settings
-from geo import schema
+from geo import schema, watch
 from geo.city import City
+from geo.hotspot import HotList, RingCounts
 from geo.indicators import located
 from geo.live import Change, LiveState
 from geo.scope import Scope
@@ -35,6 +37,8 @@ class ServerState:
     live: LiveState = field(default_factory=LiveState)
     lock: threading.RLock = field(default_factory=threading.RLock)
     folding: threading.Thread | None = None
+    ring: RingCounts | None = None
+    _ring_of: tuple[str, date] | None = None
     _pending: threading.Timer | None = None
     _reads: dict[tuple[str, str], float] = field(default_factory=dict)
 
@@ -104,10 +108,41 @@ class ServerState:
             frame = self._completed(frame)
             self.store.write("incidents", frame)
             changes = self.live.put(rows_of(frame))
+            if self.ring is not None:
+                self._count(self.ring, frame)
             if len(self.live) >= self.settings.fold_after and not (self.folding and self.folding.is_alive()):
                 self.folding = threading.Thread(target=self.reload, name="fold", daemon=True)
                 self.folding.start()
         return changes
+
+    def hot_list(self, *, category: str | None, source: str | None, top: int) -> HotList:
+        """Return the hottest grids now; counts are loaded once per snapshot and day, then kept incident by incident."""
+        with self.lock:
+            today = watch.last_day(self.city) or date(2000, 1, 1)
+            key = (self.city.version("grids", "incidents"), today)
+            if self.ring is None or self._ring_of != key:
+                self.ring, self._ring_of = watch.ring_of(self.city, today=today), key
+                arrived = self.live.rows()
+                if arrived:
+                    self._count(self.ring, frame_of(arrived))
+            return self.ring.hot(category=category, source=source, top=top)
+
+    def _count(self, ring: RingCounts, frame: gpd.GeoDataFrame) -> None:
+        found = self.city.locate(frame.geometry.x.to_numpy(), frame.geometry.y.to_numpy())
+        column = found[watch.LEVEL_COLUMNS[watch.watched_level(self.city)]].to_numpy(dtype=object)
+        days = frame["occurred_at"].dt.tz_convert(self.city.timezone).dt.date
+        copies = frame["duplicate_of"].notna()
+        today = datetime.now(
+            ZoneInfo(self.city.timezone)
+        ).date()  # a date in the future does not move the windows
+        for key, day, category, source, grid, copy in zip(
+            frame.index, days, frame["category"], frame["source"], column, copies, strict=True
+        ):
+            if day > ring.today:
+                ring.roll(max(min(day, today), ring.today))
+            known = grid if isinstance(grid, str) and grid in ring.graph.index and not copy else ""
+            named = source if isinstance(source, str) else None
+            ring.put(str(key), day=day, category=str(category), source=named, grid_id=known)
 
     def _completed(self, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         kept = self.city.degrees("incidents")

@@ -5,6 +5,7 @@ from api.cli import coverage as _coverage
 from api.cli import demo as _demo
 from api.cli import doctor as _doctor
 from api.cli import export as _export
+from api.cli import hotspots as _hotspots
 from api.cli import import_ as _import
 from api.cli import locate as _locate
 from api.cli import map as _map
@@ -13,5 +14,5 @@ from api.cli.base import app, main
 
 __all__ = ["app", "main"]
 
-for _module in (_city, _coverage, _demo, _doctor, _export, _import, _locate, _map, _serve):
+for _module in (_city, _coverage, _demo, _doctor, _export, _hotspots, _import, _locate, _map, _serve):
     _module.register(app)

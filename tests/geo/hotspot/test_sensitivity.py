@@ -45,7 +45,8 @@ def test_exact_places_give_the_marks_of_the_table(city):
     table = sensitivity(cube, GRAPH, xy, np.zeros(len(xy)), locate, PARENT, seed=1)
     assert hot.sum() >= 4
     assert ((table["hot_share"] == 1) == hot).all()
-    assert table["stable"].all()
+    assert (table.loc[hot, "stable"] == (table.loc[hot, "parent_z"] >= -1)).all()
+    assert table.loc[~hot, "stable"].all()
 
 
 def test_rough_places_make_marks_unstable(city):
