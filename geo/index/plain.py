@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from geo.index.types import Bools, Floats, Ints, Longs
 
 CHUNK = 1 << 16
+WORK = 1 << 21  # pairs of a point and an edge that are looked at together: bounds memory
 
 
 def find(arrays: Arrays, x: Floats, y: Floats) -> Ints:
@@ -99,23 +101,39 @@ def find_exactly(arrays: Arrays, x: Floats, y: Floats) -> Ints:
 def covering(arrays: Arrays, x: Floats, y: Floats) -> tuple[Longs, Longs]:
     """Every pair of a point and a polygon that covers it, by exact arithmetic; by point, then by polygon."""
     points, polygons = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for s in range(0, len(x), CHUNK):
-        xs, ys = x[s : s + CHUNK], y[s : s + CHUNK]
-        u, v, cell = _cells(arrays, xs, ys)
-        first = arrays.candidate_start[cell].astype(np.int64)
-        count = arrays.candidate_start[cell + 1] - first
-        top = arrays.top[cell]
-        alone = np.flatnonzero((count == 0) & (top > 0))
-        point, at = ranges(first, count)
-        polygon = arrays.candidate[at].astype(np.int64)
-        inside = _covers(arrays, polygon, np.floor(v[point]).astype(np.int64), xs[point], ys[point])
-        rest = np.flatnonzero((count == 0) & (top < 0))
-        traced, at_border = trace(arrays, np.floor(u[rest]), np.floor(v[rest]), xs[rest], ys[rest])
-        points += [point[inside] + s, alone + s, rest[traced] + s]
-        polygons += [polygon[inside], top[alone].astype(np.int64) - 1, at_border]
+    for part in _pieces(arrays, x, y):
+        point, polygon = _covering(arrays, x[part], y[part])
+        points.append(point + part.start)
+        polygons.append(polygon)
     point, polygon = np.concatenate(points), np.concatenate(polygons)
     order = np.lexsort((polygon, point))
     return point[order], polygon[order]
+
+
+def _pieces(arrays: Arrays, x: Floats, y: Floats) -> list[slice]:
+    """Parts of the points whose cells hold few enough edges to be looked at together."""
+    cell = _cells(arrays, x, y)[2]
+    work = np.cumsum(arrays.near_start[cell + 1].astype(np.int64) - arrays.near_start[cell] + 32)
+    cut = np.flatnonzero(np.diff(work // WORK)) + 1
+    ends = [0, *cut.tolist(), len(x)]
+    return [slice(a, b) for a, b in pairwise(ends)]
+
+
+def _covering(arrays: Arrays, x: Floats, y: Floats) -> tuple[Longs, Longs]:
+    u, v, cell = _cells(arrays, x, y)
+    first = arrays.candidate_start[cell].astype(np.int64)
+    count = arrays.candidate_start[cell + 1] - first
+    top = arrays.top[cell]
+    alone = np.flatnonzero((count == 0) & (top > 0))
+    point, at = ranges(first, count)
+    polygon = arrays.candidate[at].astype(np.int64)
+    inside = _covers(arrays, polygon, np.floor(v[point]).astype(np.int64), x[point], y[point])
+    rest = np.flatnonzero((count == 0) & (top < 0))
+    traced, bordering = trace(arrays, np.floor(u[rest]), np.floor(v[rest]), x[rest], y[rest])
+    return (
+        np.r_[point[inside], alone, rest[traced]],
+        np.r_[polygon[inside], top[alone].astype(np.int64) - 1, bordering],
+    )
 
 
 def trace(arrays: Arrays, i: Floats, j: Floats, x: Floats, y: Floats) -> tuple[Longs, Longs]:
@@ -184,6 +202,13 @@ def nearest_edge(arrays: Arrays, x: Floats, y: Floats, polygon: Ints) -> tuple[F
     Infinite and -1 where the polygon has no border or the point is not finite. Cells are looked through in
     rings around the point until none that is left can be nearer.
     """
+    best, edge = np.empty(len(x)), np.empty(len(x), np.int32)
+    for part in _pieces(arrays, x, y):
+        best[part], edge[part] = _nearest_edge(arrays, x[part], y[part], polygon[part])
+    return best, edge
+
+
+def _nearest_edge(arrays: Arrays, x: Floats, y: Floats, polygon: Ints) -> tuple[Floats, Ints]:
     best, edge = np.full(len(x), np.inf), np.full(len(x), -1, np.int32)
     columns, rows, _ = (int(n) for n in arrays.shape)
     x0, y0, per_x, per_y = arrays.frame
@@ -258,10 +283,9 @@ def distance(xy: Floats, x: Floats, y: Floats, kx: Floats, ky: Floats) -> Floats
 def within(arrays: Arrays, x: Floats, y: Floats, radius_m: Floats) -> tuple[Longs, Longs]:
     """Every pair of a point and a polygon that covers it or has a border within the radius; sorted."""
     points, polygons = [], []
-    for s in range(0, len(x), CHUNK):
-        part = slice(s, s + CHUNK)
+    for part in _pieces(arrays, x, y):
         point, polygon = _within(arrays, x[part], y[part], radius_m[part])
-        points.append(point + s)
+        points.append(point + part.start)
         polygons.append(polygon)
     none = np.empty(0, np.int64)
     return np.concatenate([*points, none]), np.concatenate([*polygons, none])

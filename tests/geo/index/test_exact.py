@@ -25,7 +25,7 @@ def beside(point, steps):
     return float(point)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.tuples(*[numbers] * 6), st.integers(-2, 2), st.floats(0, 1))
 def test_side_is_exact(n, steps, share):
     ax, ay, bx, by, px, py = n
