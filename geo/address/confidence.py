@@ -15,6 +15,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from geo.address import gazetteer as gz
+from geo.address.defaults import UNIQUE_AT, WEIGHTS
 from geo.address.names import HOW
 from geo.address.search import EXACT, EXTRAPOLATED, INTERPOLATED, LANE_MOUTH, NO_NUMBER, NO_PLATES, SUB
 
@@ -33,7 +34,6 @@ NAMES = (
 )  # fmt: skip
 MARGIN = NAMES.index("margin")
 RIVALRY = 6.0  # an equal rival elsewhere halves the probability, one 0.5 below takes 5 %
-UNIQUE_AT = 0.9
 NONE_AT = 0.08
 WEAKEST = 0.4  # score under which a candidate is no answer
 MISSPELT = ("homophone", "look_alike", "typo", "missing", "extra", "swapped", "variant")
@@ -153,10 +153,4 @@ def fit(
     return Calibration(tuple(float(w) for w in best.x), fitted_on=fitted_on)
 
 
-def _default() -> Calibration:
-    given = {"score": 6.0, "margin": 3.0, "close": -2.0, "exact_name": 1.0, "exact_number": 1.0, "conflict": -2.0,
-             "unexplained": -1.0, "typo": -1.0, "one": -5.0}  # fmt: skip
-    return Calibration(tuple(given.get(n, 0.0) for n in NAMES))
-
-
-DEFAULT = _default()
+DEFAULT = Calibration(tuple(WEIGHTS[n] for n in NAMES))
