@@ -9,9 +9,11 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from api.cli.base import DEFAULT_CITY, CityOption, JsonOption, err, out, print_json
 from geo import schema
+from geo.address.audit import CODES
+from geo.city import City
 from geo.errors import BadInputError
 from geo.io import MAX_BYTES, ImportOptions, import_files
-from geo.store import open_store
+from geo.store import addresses, open_store
 
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?$", re.IGNORECASE)
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -79,12 +81,30 @@ def import_(
             bar.update(TaskID(task), description=Path(name).name, completed=fraction, rows=rows)
 
         report = import_files(table, files, store, options=options, progress=show)
+        if table in addresses.SOURCES and not dry_run:
+            _build_addresses(store.city())
     store.close()
     if as_json:
         print_json(report.as_json())
         return
     for line in report.lines():
         out.print(line, markup=False)
+
+
+def _build_addresses(city: City) -> None:
+    """Build the address index with the import, so that the first question does not wait for it."""
+    if city.degrees("addresses").empty:
+        return
+    made = addresses.build(city)
+    counts = made["counts"]
+    err.print(
+        f"address index: {counts['streets']:,} streets, {counts['plates']:,} plates, {counts['households']:,} "
+        f"households; calibration: {made['calibration']}",
+        markup=False,
+    )
+    for code, count in made["audit"].items():
+        if count:
+            err.print(f"  {code} {CODES[code]}: {count:,}", markup=False)
 
 
 def _pairs(option: str, given: list[str] | None) -> dict[str, str]:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ from geo import schema
 from geo.address import teach as teach_
 from geo.address.aliases import Aliases
 from geo.address.around import base_grids
-from geo.address.audit import audit
+from geo.address.audit import audit, summary
+from geo.address.calibrate import fit_city
 from geo.address.confidence import DEFAULT, Calibration
 from geo.address.engine import AddressEngine
 from geo.address.gazetteer import FORMAT, Gazetteer, compile_gazetteer
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
 
 SOURCES = ("addresses", "roads", "facilities", "grids")
 LONGEST_TEXT = 500  # characters an address may have at the door
-CALIBRATION = "address-calibration"  # kind of the store's record
+FEWEST_PLATES = 2000  # a city of fewer keeps the default calibration
+LEAST_PRECISION = 0.99
 
 
 # ---------------------------------------------------------------------------------------------- on disk
@@ -97,13 +100,9 @@ def gazetteer_of(city: City) -> Gazetteer:
 
 
 def _gazetteer(city: City) -> Gazetteer:
-    version = hashlib.blake2b(
-        f"{FORMAT}:{city.crs.to_string()}:{city.version(*SOURCES)}".encode(), digest_size=8
-    )
-    name = version.hexdigest()
-    folder = Path(str(city.meta["folder"])) / "cache" / "address" if "folder" in city.meta else None
-    if folder is not None:
-        found = open_gazetteer(folder / name)
+    place = _place(city)
+    if place is not None:
+        found = open_gazetteer(place)
         if found is not None:
             return found
     made = compile_gazetteer(
@@ -111,12 +110,12 @@ def _gazetteer(city: City) -> Gazetteer:
         roads=city.table("roads"),
         facilities=city.table("facilities"),
         grids=city.table("grids"),
-        version=name,
+        version=_version(city),
     )
-    if folder is None:
+    if place is None:
         return made
     try:
-        place = write_gazetteer(made, folder)
+        place = write_gazetteer(made, place.parent)
     except OSError:  # a folder that cannot be written: the copy is only for speed
         return made
     return open_gazetteer(place) or made
@@ -149,9 +148,60 @@ def engine_of(
     return then.derive(key, (*SOURCES, "aliases", "grids_history"), make)
 
 
+def build(city: City, *, seed: int = 0, per_class: int = 60) -> dict[str, Any]:
+    """Make all that a city's addresses need, as an import does: index, audit, and a calibration of its own.
+
+    The city's own calibration is kept beside the index if it was fitted on enough plates and is right in 99 %
+    of what it assigns on texts it did not see; else the default stays.
+
+    Returns
+    -------
+    dict
+        `counts`, `audit` (faults per code), `calibration` (default or city) and `trust` measured with it.
+    """
+    gazetteer = gazetteer_of(city)
+    faults = summary(audit_of(city))
+    if not len(gazetteer.plate_num):
+        return {"counts": gazetteer.counts, "audit": faults, "calibration": "default", "trust": None}
+    fitted, trust = fit_city(gazetteer, seed=seed, per_class=per_class)
+    own = len(gazetteer.plate_num) >= FEWEST_PLATES and trust.auto_precision >= LEAST_PRECISION
+    place = _place(city)
+    if place is not None and place.is_dir():
+        file = place / "calibration.json"
+        if own:
+            partial = file.with_suffix(f".{os.getpid()}.partial")
+            partial.write_text(fitted.dumps(), encoding="utf-8")
+            partial.replace(file)
+        else:
+            file.unlink(missing_ok=True)
+    return {
+        "counts": gazetteer.counts,
+        "audit": faults,
+        "calibration": "city" if own else "default",
+        "trust": asdict(trust),
+    }
+
+
+def _place(city: City) -> Path | None:
+    """Folder of this version of a city's index, or None for a city that lives in memory only."""
+    if "folder" not in city.meta:
+        return None
+    return Path(str(city.meta["folder"])) / "cache" / "address" / _version(city)
+
+
+def _version(city: City) -> str:
+    text = f"{FORMAT}:{city.crs.to_string()}:{city.version(*SOURCES)}"
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
 def _calibration(city: City) -> Calibration:
-    text = city.meta.get(CALIBRATION)
-    return Calibration.loads(str(text)) if text else DEFAULT
+    """The city's own calibration, or the default."""
+    place = _place(city)
+    try:
+        text = (place / "calibration.json").read_text(encoding="utf-8") if place is not None else ""
+    except OSError:
+        return DEFAULT
+    return Calibration.loads(text) if text else DEFAULT
 
 
 # ---------------------------------------------------------------------------------------------- answers
