@@ -102,7 +102,8 @@ class Watch:
         """Circle of the range of every camera with a place that takes part, whatever it looks at (名义范围)."""
         optics, xy = self.fields.optics, self.fields.xy
         counts = np.isin(optics["why_not"].to_numpy(), ("", "no_bearing"))
-        radius = optics["range_m"].to_numpy() / np.cos(np.pi / len(DISC))  # the polygon holds the circle
+        # the polygon holds the circle, and the arcs of fields of view, which leave it by up to 3e-4
+        radius = optics["range_m"].to_numpy() * (1.0005 / np.cos(np.pi / len(DISC)))
         result = np.full(len(self), shapely.Polygon(), dtype=object)
         rows = np.flatnonzero(counts & np.isfinite(xy).all(axis=1))
         ring = np.stack([np.cos(DISC), np.sin(DISC)], axis=1)

@@ -240,3 +240,32 @@ def test_bad_input_is_named():
     cameras = gpd.GeoDataFrame({"bearing_deg": [0.0]}, geometry=[shapely.Point(0, 0)], crs=CRS)
     with pytest.raises(CrsMismatchError, match="4326"):
         field_of_view(cameras, gpd.GeoSeries([BOX(0, 0, 1, 1)], crs="EPSG:4326"))
+
+
+def test_heights_agree_with_lines_of_sight():
+    """A point is hidden if the line to the eye passes under a roof: at the far end of the crossing it is lowest."""
+    for seed, eye_m in ((0, 8.0), (1, 14.0), (2, 25.0)):
+        blocks, eyes, rng = random_city(seed, n=40)
+        height = rng.uniform(3, 20, len(blocks))
+        buildings = gpd.GeoDataFrame({"height_m": height}, geometry=blocks, crs=CRS)
+        outside = eyes[~occluders(blocks).inside(eyes)][:12]
+        cameras = gpd.GeoDataFrame(
+            {"bearing_deg": 0.0, "fov_deg": 360.0, "range_m": 80.0, "height_m": eye_m},
+            geometry=shapely.points(outside), index=range(len(outside)), crs=CRS,
+        )  # fmt: skip
+        seen = field_of_view(cameras, buildings, snap_m=0.0)
+        for i, eye in enumerate(outside):
+            points = eye + rng.uniform(-56, 56, (250, 2))
+            points = points[~shapely.intersects_xy(shapely.union_all(blocks), *points.T)]
+            ray = shapely.linestrings(np.stack([np.broadcast_to(eye, points.shape), points], axis=1))
+            hidden = np.zeros(len(points), dtype=bool)
+            for block, h in zip(blocks, height, strict=True):
+                crossing = shapely.intersection(ray, block)
+                far = shapely.hausdorff_distance(crossing, shapely.Point(eye))
+                hidden |= eye_m * (1 - np.nan_to_num(far, nan=0.0) / shapely.length(ray)) < np.where(
+                    np.isnan(far), -1, h
+                )
+            got = shapely.intersects_xy(seen.iloc[i], *points.T)
+            # on the very line of a shadow's border either answer is right
+            sure = shapely.distance(shapely.points(points), seen.iloc[i].boundary) > 0.05
+            assert (got == ~hidden)[sure].all()
