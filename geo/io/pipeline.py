@@ -213,6 +213,7 @@ def _import_one(source: Source, run: _Run) -> None:
     if first is None or (not len(first.frame) and not source.broken):
         raise ImportRefusedError(f"{name}: no rows below the header; nothing to import")
     if contract.name == "people":
+        plan = None
         counter = people.Counting(source, run.city, options, report)
         batches = counter.batches(itertools.chain([first], chunks))
     else:
@@ -235,6 +236,8 @@ def _import_one(source: Source, run: _Run) -> None:
         _refuse_bad(source, bad - apart, report, options)
         if run.progress is not None:
             run.progress(name, fraction, report.read)
+    if plan is not None:
+        place.refuse_other_parts(name, plan.place, plan.sampled, plan.witness)
     for text in source.notes:
         report.note(text)
     if apart and not report.imported + report.updated + report.unchanged:

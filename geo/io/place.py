@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LONLAT = "EPSG:4490"
 FAR_SHARE = 0.5
 FAR_DEG = 0.1  # about 10 km: added to every side of a city's extent
-KM_PER_DEG = 111.2
+PARTS = 8
 
 _HINTS = (
     (re.compile(r"gcj|火星|高德|腾讯|amap", re.IGNORECASE), "gcj02"),
@@ -223,6 +223,27 @@ def _refuse_verdict(path: str, found: Verdict, names: Sequence[str]) -> None:
         f"{path}: longitude and latitude (or east and north) are swapped: {found.message}. Say --column "
         f"{names[1]}=lon --column {names[0]}=lat"
     )
+
+
+def refuse_other_parts(
+    name: str, place: Place | None, sampled: Sequence[NDArray[np.object_]], witness: Witness
+) -> None:
+    """Refuse a file whose later chunks lie in another system than the first (坐标系混用), by samples of all of them.
+
+    The samples are judged in at most `PARTS` runs; a part counts as another system only where its verdict is named.
+    """
+    runs = min(len(sampled), PARTS)
+    if place is None or runs < 2:
+        return
+    for part in range(runs):
+        first, last = part * len(sampled) // runs, (part + 1) * len(sampled) // runs
+        found = witness.verdict(np.concatenate(sampled[first:last]))
+        if found.verdict in ("mixed", "swapped") or (_named(found) and not _agrees(place, found)):
+            raise ImportRefusedError(
+                f"{name}: its rows are in more than one coordinate system: read as {place.label}, but about "
+                f"{part / runs:.0%} to {(part + 1) / runs:.0%} of the file the city says {found.verdict} "
+                f"({found.message}); allowed: one system a file. Import the parts one by one (--where) with --crs"
+            )
 
 
 def _warn(source: Source, place: Place, found: Verdict) -> None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from geo.io.place import Place, Witness
     from geo.io.report import Report
 
+SAMPLE = 400
+"""Shapes of each chunk that are kept to judge the whole file's coordinate system at its end."""
+
 # Things that stand in one place once: the same row twice is the same thing. Two incidents may be alike.
 _ONCE = {"grids", "boundary", "buildings", "roads", "water", "occluders", "forbidden"}
 
@@ -54,6 +57,7 @@ class FilePlan:
     guarded: bool = False  # text may carry the apostrophe of `export.guarded`
     contacts: tuple[str, ...] = ()  # personal columns that only say whether there is a contact
     seen: ids.Seen = field(default_factory=ids.Seen)
+    sampled: list[NDArray[np.object_]] = field(default_factory=list)  # some raw shapes of every chunk
 
 
 @dataclass(slots=True)
@@ -167,6 +171,7 @@ def _placed(
     if shapes is None:
         shapes, problems = shape.from_columns(columns, where, rows)
         work.refuse(problems)
+    plan.sampled.append(shapes[:: max(len(shapes) // SAMPLE, 1)])
     given = ~shapely.is_missing(shapes)
     zero = given & shapely.is_valid_input(shapes)
     zero[zero] = (np.abs(shapely.bounds(shapes[zero])) < 1e-9).all(axis=1)
