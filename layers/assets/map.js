@@ -4,9 +4,9 @@
   var santu = window.santu = { hidden: {}, shown: {} };
   var TEXT = {
     zh: { search: '网格编码或名称', none: '没有找到', failed: '部分图层未能载入，请检查服务', legend: '图例', more: '网格指标',
-          cluster: '聚合点（数字为数量）', bad: '红圈：含逾期或异常', hiddenCount: '不显示（人数过少）', rank: '等级', yes: '是', no: '否', empty: '本图暂无数据' },
+          cluster: '聚合点（数字为数量）', bad: '红圈：一成以上逾期或异常', hiddenCount: '不显示（人数过少）', rank: '等级', yes: '是', no: '否', empty: '本图暂无数据' },
     en: { search: 'grid code or name', none: 'nothing found', failed: 'some layers could not be loaded', legend: 'Legend', more: 'Indicators',
-          cluster: 'cluster (number: how many)', bad: 'red ring: overdue or out of order inside', hiddenCount: 'not shown (small count)', rank: 'rank', yes: 'yes', no: 'no', empty: 'no data on this map yet' }
+          cluster: 'cluster (number: how many)', bad: 'red ring: over 10 % overdue or out of order', hiddenCount: 'not shown (small count)', rank: 'rank', yes: 'yes', no: 'no', empty: 'no data on this map yet' }
   };
   var lang = 'zh', words = TEXT.zh;
   function say(o) { return o[lang] || o.zh; }
@@ -83,7 +83,7 @@
       }
       draw(this._ctx, o.shape, p.x, p.y, r);
       this._fillStroke(this._ctx, layer);
-      if (o.text) { label(this._ctx, o.text, p.x, p.y, { color: '#fff', size: Math.min(13, r), plain: true }); }
+      if (o.text) { label(this._ctx, o.text, p.x, p.y, { color: '#fff', size: Math.min(11, r), plain: true }); }
     }
   });
   function polygon(ctx, x, y, r, n, turn, inner) {
@@ -125,6 +125,7 @@
     }
     return style.last === false ? null : style.entries[style.entries.length - 1];
   }
+  function troubled(p) { return ((p.bad || 0) + (p.overdue || 0)) * 10 > p.count; }
   function hiddenIn(name, value) { return (santu.hidden[name] || {})[value]; }
   function clusterCount(conf, p) {
     var off = Object.keys(santu.hidden[conf.name] || {}), n = p.count;
@@ -142,8 +143,8 @@
       if (p.count !== undefined) {
         var n = clusterCount(conf, p);
         if (n <= 0) { return []; }
-        return { shape: 'circle', radius: Math.min(9 + 2.6 * Math.log10(n) * 1.6, 20), fill: true, fillColor: '#33566f', fillOpacity: 0.9,
-                 color: p.bad || p.overdue ? '#ff4d3d' : '#ffffff', weight: p.bad || p.overdue ? 2.5 : 1, text: n > 9999 ? Math.round(n / 1000) + 'k' : String(n) };
+        return { shape: 'circle', radius: Math.min(7.5 + 2.2 * Math.log10(n), 15), fill: true, fillColor: '#33566f', fillOpacity: 0.9,
+                 color: troubled(p) ? '#ff4d3d' : '#ffffff', weight: troubled(p) ? 2.5 : 1, text: n > 9999 ? Math.round(n / 1000) + 'k' : String(n) };
       }
       var e = entryOf(style, p);
       if (!e || (conf.pick && hiddenIn(conf.name, p[conf.pick]))) { return []; }

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 POINTS_PER_TILE = 1500  # more than these become clusters
 DENSITY_ACROSS = 32  # cells of 8 px at 256 px a tile
-CLUSTER_ACROSS = 6  # clusters about 43 px apart
+CLUSTER_ACROSS = 4  # clusters about 64 px apart
 CLUSTER_INSET = 320  # tile units: 20 px at 256 px a tile
 POINT_RIM = 256  # a point near the edge is drawn in both tiles
 LABEL_RIM = 2048  # and so is a name, half a tile away
