@@ -21,6 +21,7 @@ from api.routers import (
     indicators,
     locate,
     maps,
+    planner,
     situation,
     states,
     static,
@@ -46,6 +47,7 @@ ROUTERS = (
     tiles.router,
     maps.router,
     maps.sheets,
+    planner.router,
     static.router,
 )
 

@@ -1,0 +1,255 @@
+"""The planner (补点规划): its page, what-ifs with the rates before and after, the work list as a file."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import geopandas as gpd
+import numpy as np
+import orjson
+import pandas as pd
+import shapely
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from api.deps import CityDep, ScopeDep
+from geo import covered, schema
+from geo.city import City
+from geo.coverage.what_if import Change
+from geo.errors import BadInputError, ForbiddenError, NotFoundError
+from geo.scope import visible_grids
+from layers import assets, catalog, tiles
+from layers.style import RAMPS
+from layers.worklist import work_list, work_list_file
+
+router = APIRouter(prefix="/planner", tags=["planner"])
+
+WEB = Path(__file__).parents[1] / "web" / "planner"
+LEAFLET = "https://cdn.jsdelivr.net/npm/leaflet@1.9.3/dist/leaflet"
+VECTOR_GRID = "https://unpkg.com/leaflet.vectorgrid@latest/dist/Leaflet.VectorGrid.bundled.js"
+MEDIA = {
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "gpkg": "application/geopackage+sqlite3",
+}
+
+
+class NewCamera(BaseModel):
+    """A camera that is not there yet; degrees, longitude first."""
+
+    lon: float = Field(ge=-180, le=180)
+    lat: float = Field(ge=-90, le=90)
+    name: str = Field("新增监控点", max_length=80)
+    bearing_deg: float = Field(0, ge=0, le=360)
+    fov_deg: float = Field(70, gt=0, le=360)
+    range_m: float = Field(80, gt=0, le=2000)
+    height_m: float = Field(5, ge=0, le=200)
+    resolution_px: int = Field(1920, ge=100, le=20_000)
+
+
+class Plan(BaseModel):
+    """Cameras added, turned, lost and restored; nothing of it is kept."""
+
+    add: list[NewCamera] = Field(default_factory=list, max_length=500)
+    turn: dict[str, Annotated[float, Field(ge=0, le=360)]] = Field(default_factory=dict)
+    lose: list[str] = Field(default_factory=list, max_length=5000)
+    restore: list[str] = Field(default_factory=list, max_length=5000)
+
+
+@router.get("", response_class=Response, responses={200: {"content": {"text/html": {}}}})
+def planner() -> Response:
+    """Return the planner's page."""
+    return Response(_page(), media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
+
+
+@lru_cache(maxsize=1)
+def _page() -> str:
+    words = {
+        "leaflet_css": assets.URL_BASE + assets.resolve(f"{LEAFLET}.css").name,
+        "leaflet_js": assets.URL_BASE + assets.resolve(f"{LEAFLET}.js").name,
+        "vectorgrid_js": assets.URL_BASE + assets.resolve(VECTOR_GRID).name,
+    }
+    page = (WEB / "index.html").read_text("utf-8")
+    for name, value in words.items():
+        page = page.replace("{" + name + "}", value)
+    return page
+
+
+@router.get("/config.json")
+def planner_config(city: CityDep, scope: ScopeDep) -> dict[str, Any]:
+    """Return what the page must know before it draws."""
+    finest = catalog.layer(catalog.deepest_grids(city))
+    groups = ("basemap", "borders")
+    version = {
+        name: tiles.etag_of(city, catalog.members(name), scope, tiles.NOTHING).strip('"')
+        for name in (finest.name, "grid_labels", *groups)
+    }
+    grids = catalog.entry_rows(city, finest)
+    names = grids["name"].where(grids["name"].notna(), None)
+    styles = {e.name: e.style.as_json() for g in (*groups, "grid_labels") for e in catalog.members(g)}
+    return {
+        "city": city.name,
+        "bounds": tiles.tilejson_bounds(city, finest),
+        "grids": finest.name,
+        "level": int(grids["level"].mode().iloc[0]) if len(grids) else 3,
+        "versions": version,
+        "styles": styles,
+        "names": names.to_dict(),
+        "ramp": RAMPS["green"],
+        "claims": dict(covered.STEPS),
+        "camera_states": dict(schema.CAMERA_STATES),
+        "whole_city": scope.whole_city,
+    }
+
+
+@router.post("/what-if")
+def planner_what_if(plan: Plan, city: CityDep, scope: ScopeDep) -> Response:
+    """Return what a plan changes: ground, grids and target classes before and after, and where."""
+    if not scope.whole_city:
+        raise ForbiddenError("a what-if is a matter of the whole city; your scope is a part of it")
+    secret = scope.sees_secret
+    put = _put(city, plan, secret=secret)
+    found = covered.what_if_of(city, put=put if len(put) else None, lose=plan.lose, secret=secret)
+    shapes = gpd.GeoSeries([found.gained, found.lost], crs=city.crs).to_crs(city.lonlat_crs)
+    views = found.views.to_crs(city.lonlat_crs) if len(found.views) else found.views
+    body = {
+        "gained_m2": round(float(found.gained.area), 1),
+        "lost_m2": round(float(found.lost.area), 1),
+        "grids": _grids(city, found, secret=secret),
+        "classes": _classes(city, found, secret=secret),
+        "targets": _targets(city, found),
+        "gained": _geometry(shapes.iloc[0]),
+        "lost": _geometry(shapes.iloc[1]),
+        "views": [_geometry(v) for v in views],
+    }
+    return Response(orjson.dumps(body), media_type="application/json")
+
+
+@router.post("/worklist.{form}", response_class=Response)
+def planner_work_list(
+    form: Literal["xlsx", "gpkg"],
+    plan: Plan,
+    city: CityDep,
+    scope: ScopeDep,
+    grid: Annotated[str, Query(description="Only this grid and what lies below it")] = "",
+) -> Response:
+    """Return blind spots, uncovered targets, broken cameras and the plan as Excel or GeoPackage."""
+    grids = city.degrees("grids")
+    if grid and grid not in grids.index:
+        raise NotFoundError(f"there is no grid {grid!r}")
+    if grid and not visible_grids(grids, scope)[grid]:
+        raise ForbiddenError(f"grid {grid!r} is outside your scope")
+    tables = work_list(city, scope=scope, grid=grid, plan=_planned(city, plan, secret=scope.sees_secret))
+    headers = {"Content-Disposition": f'attachment; filename="santu-worklist.{form}"'}
+    return Response(work_list_file(tables, form), media_type=MEDIA[form], headers=headers)
+
+
+def _put(city: City, plan: Plan, *, secret: bool) -> gpd.GeoDataFrame:
+    """Cameras that a plan adds or changes, in metres, as the contract says."""
+    cameras = covered.cameras_of(city, secret=secret)
+    _known(cameras, [*plan.turn, *plan.lose, *plan.restore])
+    changed = cameras.loc[list(dict.fromkeys([*plan.turn, *plan.restore]))].copy()
+    if plan.turn:
+        changed.loc[list(plan.turn), "bearing_deg"] = list(plan.turn.values())
+        changed.loc[list(plan.turn), "direction_type"] = pd.NA
+    if plan.restore:
+        changed.loc[plan.restore, "state"] = "on"
+    both = set(plan.lose) & {*plan.turn, *plan.restore}
+    if both:
+        raise BadInputError(f"camera {min(both)!r} is both lost and changed; choose one")
+    new = _new(city, plan)
+    return gpd.GeoDataFrame(pd.concat([changed, new]) if len(new) else changed, crs=city.crs)
+
+
+def _new(city: City, plan: Plan) -> gpd.GeoDataFrame:
+    rows = [c.model_dump() for c in plan.add]
+    ids = pd.Index([f"plan-{i + 1:03d}" for i in range(len(rows))], name="camera_id", dtype="str")
+    frame = pd.DataFrame(rows, index=ids, columns=list(NewCamera.model_fields))
+    x, y = city.to_metres(frame.pop("lon").to_numpy(float), frame.pop("lat").to_numpy(float))
+    plain = frame.assign(
+        state="on", ptz_type=3, room_type="outdoor", light_type=2, secrecy=0, bearing_error_deg=0.0
+    )
+    new: gpd.GeoDataFrame = schema.checked(
+        "cameras", gpd.GeoDataFrame(plain, geometry=shapely.points(x, y), crs=city.crs)
+    )
+    return new
+
+
+def _known(cameras: gpd.GeoDataFrame, ids: list[str]) -> None:
+    unknown = [i for i in ids if i not in cameras.index]
+    if unknown:
+        raise NotFoundError(f"there is no camera {unknown[0]!r}")
+
+
+def _planned(city: City, plan: Plan, *, secret: bool) -> gpd.GeoDataFrame:
+    put = _put(city, plan, secret=secret)
+    lost = covered.cameras_of(city, secret=secret).loc[plan.lose]
+    words = ["转向" if i in plan.turn else "恢复" if i in plan.restore else "新增" for i in put.index]
+    table = (
+        pd.concat([put.assign(change=words), lost.assign(change="停用")])
+        if len(lost)
+        else put.assign(change=words)
+    )
+    return gpd.GeoDataFrame(table, crs=city.crs).rename_axis(index="camera_id")
+
+
+def _grids(city: City, found: Change, *, secret: bool) -> list[dict[str, Any]]:
+    ground = covered.grid_ground(city, secret=secret).reindex(found.by_zone.index)
+    names = city.degrees("grids")["name"].reindex(found.by_zone.index)
+    before = ground["geometric"].to_numpy(dtype=float)
+    after = before + (found.by_zone["gained_m2"] - found.by_zone["lost_m2"]).to_numpy(dtype=float)
+    free = ground["free_m2"].to_numpy(dtype=float)
+    rows = pd.DataFrame(
+        {
+            "grid_id": found.by_zone.index,
+            "name": names.to_numpy(),
+            "free_m2": free,
+            "before_m2": before,
+            "after_m2": np.clip(after, 0, free),
+        }
+    )
+    order = np.argsort(-np.abs(after - before), kind="stable")
+    return _records(rows.iloc[order].round(1))
+
+
+def _classes(city: City, found: Change, *, secret: bool) -> list[dict[str, Any]]:
+    """Targets per class, listed and covered, before and after."""
+    ledger = covered.ledger_of(city, secret=secret)
+    changed = found.targets
+    rows = []
+    for number, part in ledger.groupby("target_class"):
+        mine = changed[changed.index.isin(part.index)]
+        row: dict[str, Any] = {"target_class": int(number), "listed": len(part)}
+        for claim in ("covered", "effective"):
+            now = int(part[claim].sum())
+            more = int(mine[claim].sum()) - int(mine[f"{claim}_before"].sum()) if len(mine) else 0
+            row |= {f"{claim}_before": now, f"{claim}_after": now + more}
+        rows.append(row)
+    return rows
+
+
+def _targets(city: City, found: Change) -> list[dict[str, Any]]:
+    table = found.targets
+    if not len(table):
+        return []
+    names = city.degrees("targets").loc[table.index]
+    points = names.geometry.representative_point()
+    plain = table.assign(
+        target_id=table.index, name=names["name"], target_class=names["target_class"],
+        lon=points.x.round(7), lat=points.y.round(7),
+    )  # fmt: skip
+    return _records(plain)
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    plain = table.astype(object).where(table.notna(), None)
+    records: list[dict[str, Any]] = [
+        {k: v.item() if hasattr(v, "item") else v for k, v in r.items()} for r in plain.to_dict("records")
+    ]
+    return records
+
+
+def _geometry(shape: shapely.Geometry) -> dict[str, Any] | None:
+    """GeoJSON of a shape in degrees, 7 decimals; nothing where it is empty."""
+    rounded = shapely.set_precision(shape, 1e-7)
+    geometry: dict[str, Any] | None = None if rounded.is_empty else orjson.loads(shapely.to_geojson(rounded))
+    return geometry
