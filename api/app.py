@@ -37,6 +37,7 @@ ROUTERS = (
     addresses.router,
     grids.router,
     hotspots.router,
+    hotspots.pages,  # before the other maps, whose route takes any name
     coverage.router,
     indicators.router,
     incidents.router,

@@ -30,7 +30,7 @@ import shapely
 
 from geo import covered, indicators, schema
 from geo.errors import UnknownNameError
-from layers import style, watched
+from layers import hot, style, watched
 from layers.style import Style
 
 if TYPE_CHECKING:
@@ -434,6 +434,22 @@ LAYERS: Mapping[str, Layer] = {
                     by="overdue", weight=2.5,
                     entries=(style.Entry(1, "逾期（粗黑圈）", "overdue (thick black ring)", style.DARK, "circle"),),
                 ),
+            ),
+        ),
+        Layer(
+            "hotspots", "热点网格", "hotspots", "polygon", hot.TABLES, hot.hotspots, fields=hot.HOT_FIELDS,
+            cut="grid", filters=("category",),
+            style=Style(
+                by="gi_bin", entries=hot.HOT_LOOK, opacity=0.7,
+                mark=Style(by="unstable", entries=hot.UNSTABLE, weight=2.5),
+            ),
+        ),
+        Layer(
+            "risk", "风险等级", "risk levels", "polygon", (*hot.TABLES, "hazards"), hot.risk, fields=hot.RISK_FIELDS,
+            cut="grid", filters=("level",),
+            style=Style(
+                by="level", entries=hot.LEVEL_LOOK, opacity=0.6,
+                mark=Style(by="significant", entries=hot.SIGNIFICANT, weight=2.0),
             ),
         ),
         Layer(

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from api.deps import CityDep, ScopeDep, StateDep
 from api.watching import cluster_rows, hot_rows, ledger_answer, plain, risk_rows, seen_by, store_forecast
@@ -14,8 +14,11 @@ from geo.city import City
 from geo.errors import ForbiddenError, NotFoundError
 from geo.hotspot.report import RECENT_DAYS
 from geo.scope import Scope, visible_grids
+from layers import hot_page
 
 router = APIRouter(prefix="/v1", tags=["hotspots"])
+
+pages = APIRouter(prefix="/maps", tags=["maps"])
 
 Category = Annotated[str | None, Query(description="One category; without, each by itself and all together")]
 Source = Annotated[
@@ -190,6 +193,16 @@ def grid_risk(
     return (
         {"until": found.until, "config": found.config.version, "outcome": risk.OUTCOME} | row | {"why": why}
     )
+
+
+@pages.get("/hotspots", response_class=Response, responses={200: {"content": {"text/html": {}}}})
+def hotspot_map(
+    state: StateDep, city: CityDep, scope: ScopeDep, lang: Literal["zh", "en"] = "zh"
+) -> Response:
+    """Return the hotspot map with the forecast ledger."""
+    found = ledger_answer(state.store, city, _today(city))
+    document = hot_page.document(city, scope=scope, ledger=found["summary"], lang=lang)
+    return Response(document, media_type="text/html", headers={"Cache-Control": "private, no-cache"})
 
 
 def _risk(store: Any, city: City, until: date | None) -> watch.Risk:  # noqa: ANN401

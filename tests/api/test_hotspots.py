@@ -227,3 +227,39 @@ def test_bad_words_are_refused(folder):
         result = CliRunner().invoke(cli, ["hotspots", "--city", str(folder), *words])
         assert result.exit_code == 1
         assert text in str(result.exception)
+
+
+def test_hotspot_map_shows_the_ledger_and_loads_nothing_from_outside(folder, city):
+    run("hotspots", "--city", str(folder), "--ledger", "--replay", "2")
+    store = open_store(folder)
+    page = TestClient(create_app(ServerState(store.city(), store=store))).get("/maps/hotspots")
+    assert page.status_code == 200
+    assert 'id="santu-ledger"' in page.text
+    assert "衰减计数" in page.text
+    assert "热点研判图" in page.text
+    assert "https://" not in page.text.split("<body")[1].split("santu-ledger")[1]
+    empty = TestClient(create_app(ServerState(city))).get("/maps/hotspots", params={"lang": "en"})
+    assert "No forecast has been scored yet" in empty.text
+
+
+def test_layers_hold_marked_grids_only(city):
+    from layers import catalog
+
+    hot = catalog.entry_rows(city, catalog.layer("hotspots"))
+    assert set(hot["gi_bin"]) <= {-3, -2, 2, 3}
+    assert hot.crs == city.degrees("grids").crs
+    risk = catalog.entry_rows(city, catalog.layer("risk"))
+    assert len(risk) == len(watch.watched_grids(city))
+    assert set(risk["level"]) <= {1, 2, 3, 4}
+    assert risk.geometry.notna().all()
+
+
+def test_planted_hot_spot_is_on_the_map():
+    from layers import catalog
+
+    small = demo_city(0, "small")
+    hot = catalog.entry_rows(small, catalog.layer("hotspots"))
+    assert "交通事故" in set(hot["category"])
+    assert hot.index.is_unique
+    tile = TestClient(create_app(ServerState(small))).get("/tiles/hotspots.json")
+    assert tile.status_code == 200
