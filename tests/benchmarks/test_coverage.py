@@ -146,9 +146,9 @@ def city(shared_data, tiles, cameras, grids):
     rng = np.random.default_rng(1)
     register = gpd.GeoDataFrame(
         {
-            "bearing_deg": table["bearing"],
-            "fov_deg": table["fov"],
-            "range_m": table["far"],
+            "bearing_deg": table["bearing"].to_numpy(),
+            "fov_deg": table["fov"].to_numpy(),
+            "range_m": table["far"].to_numpy(),
             "resolution_px": rng.choice([1920, 2560, 3840], cameras),
             "state": rng.choice(["on", "off"], cameras, p=[0.95, 0.05]),
             "light_type": rng.choice([1, 2], cameras),
@@ -202,6 +202,7 @@ def measure(register, world, zones, roads, places):
 def check(got, register, world, zones, roads):
     shapes = got["watch"].fields.shapes
     assert shapely.is_valid(shapes).all()
+    assert (got["watch"].fields.area_m2 > 0).mean() > 0.9
     union = shapely.disjoint_subset_union_all(shapes)
     whole = shapely.box(*zones.total_bounds)
     assert abs(got["cut"].covered().sum() - shapely.intersection(union, whole).area) < 1
