@@ -1,6 +1,6 @@
 """Quality of a city's data (数据体检): the datum verdict, the checks, and the whole examination."""
 
-from geo.quality import hierarchy, rows, tiling  # noqa: F401  their checks register themselves
+from geo.quality import cameras, hierarchy, rows, tiling  # noqa: F401  their checks register themselves
 from geo.quality.checks import CODES, Tables, check, faults
 from geo.quality.datum import areas_verdict, verdict
 from geo.quality.evidence import Reference

@@ -24,7 +24,9 @@ def optics_and_place(tables: Tables) -> Iterator[gpd.GeoDataFrame]:
     cameras = tables.get("cameras")
     if cameras.empty:
         return
-    found = camera_faults(cameras, blocks=_around(cameras, tables.get("buildings")), grids=tables.get("grids"))
+    found = camera_faults(
+        cameras, blocks=_around(cameras, tables.get("buildings")), grids=tables.get("grids")
+    )
     place = cameras.geometry
     for code in CAMERA_CODES:
         part = found[found["code"] == code]

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from geo import schema
+from geo.camera.faults import CODES as CAMERA_CODES
 from geo.errors import UnknownNameError
 from geo.quality.evidence import Reference
 
@@ -43,6 +44,7 @@ CODES: dict[str, tuple[str, str]] = {
     "camera.code": ("code breaks GB/T 28181", "设备编码不合规"),
     "camera.duplicate": ("likely the same camera twice", "疑似重复登记"),
     "camera.field": ("required field absent", "必填项缺失"),
+    **CAMERA_CODES,
     "geometry.absent": ("no geometry", "缺少图形"),
     "geometry.invalid": ("invalid polygon", "图形无效"),
     "geometry.duplicate": ("same geometry twice", "图形重复"),
