@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST_SHARE = 0.01
+WIDE_M = 400.0  # a circle this wide is shared out by the middles of grids
 SNAP_M = 40.0  # a plate this near the grid its row names belongs to it: plates stand on road edges
 LEVEL_COLUMNS = ("grid_id", "level", "kind", "name")
 
@@ -25,7 +26,11 @@ class BaseGrids:
         base = grids[(grids["level"] == 3).to_numpy(bool) & admin].sort_index()
         self.ids: list[str] = [str(i) for i in base.index]
         self.shapes: NDArray[np.object_] = base.geometry.to_numpy()
+        self.edges: NDArray[np.object_] = shapely.boundary(self.shapes)
         self.tree = shapely.STRtree(self.shapes)
+        middle = shapely.centroid(self.shapes)
+        self._x, self._y = shapely.get_x(middle), shapely.get_y(middle)
+        self._area = shapely.area(self.shapes)
         self._at = {g: i for i, g in enumerate(self.ids)}
         self._facts = {
             str(i): (str(i), int(level), str(kind), name if isinstance(name, str) else "")
@@ -71,12 +76,16 @@ class BaseGrids:
         Shares are of the part of the circle that is inside the city; they add up to 1 but for shares below 1 %.
         Outside every grid: empty.
         """
-        disc = shapely.Point(x, y).buffer(max(radius_m, 1.0), quad_segs=8)
+        if radius_m > WIDE_M:
+            return self._wide_shares(x, y, radius_m)
+        point = shapely.Point(x, y)
+        inside = self.holding(x, y)
+        if inside and float(shapely.distance(self.edges[self._at[inside]], point)) >= radius_m:
+            return [(inside, 1.0)]
+        disc = point.buffer(max(radius_m, 1.0), quad_segs=8)
         near = np.sort(self.tree.query(disc, predicate="intersects"))
         if not len(near):
             return []
-        if len(near) == 1:
-            return [(self.ids[int(near[0])], 1.0)]
         area = shapely.area(shapely.intersection(self.shapes[near], disc))
         total = area.sum()
         if total <= 0:
@@ -87,6 +96,15 @@ class BaseGrids:
             for i in order
             if area[i] / total >= LEAST_SHARE
         ]
+
+    def _wide_shares(self, x: float, y: float, radius_m: float) -> list[tuple[str, float]]:
+        """`shares` of a wide circle: grids whose middle is in it, by their area."""
+        near = np.flatnonzero(np.hypot(self._x - x, self._y - y) <= radius_m)
+        if not len(near):
+            return []
+        part = self._area[near] / self._area[near].sum()
+        order = np.argsort(-part, kind="stable")
+        return [(self.ids[int(near[i])], round(float(part[i]), 3)) for i in order if part[i] >= LEAST_SHARE]
 
     def decide(self, x: float, y: float, said: str) -> tuple[str, str]:
         """(base grid, fault detail) of a plate: the grid its row names if it stands in or at it, else the polygon."""

@@ -30,6 +30,7 @@ T = TypeVar("T")
 CLASSES = (
     "clean", "full", "no_district", "homophone", "look_alike", "wrong_char", "missing_char", "extra_char", "style",
     "filler", "reorder", "no_suffix", "wrong_district", "combo", "unseen_number", "unknown_road",
+    "home", "home_spoilt", "poi",
 )  # fmt: skip
 
 SPOILT = ("homophone", "look_alike", "wrong_char", "missing_char", "extra_char")
@@ -118,6 +119,12 @@ class Garbler:
     def sample(self, kind: str) -> Sample | None:
         """One text of a class, or None where this plate cannot be garbled so."""
         g = self.gazetteer
+        if kind in ("home", "home_spoilt"):
+            return self._home(kind)
+        if kind == "poi":
+            return self._poi()
+        if not len(g.plate_num):
+            return None
         plate = int(self.rng.integers(len(g.plate_num)))
         path = int(self._order[np.searchsorted(self._starts, plate, "right") - 1])
         street = int(g.plate_street[plate])
@@ -139,6 +146,40 @@ class Garbler:
             text, kind, np.nan if away else float(g.plate_x[plate]), np.nan if away else float(g.plate_y[plate]),
             -1 if away else int(g.plate_grid[plate]), plate, hidden, plate if kind == "unseen_number" else -1,
         )  # fmt: skip
+
+    def _home(self, kind: str) -> Sample | None:
+        """A building of a named compound, in one of the styles; `home_spoilt`: a character of its name is wrong."""
+        g = self.gazetteer
+        if not len(g.building_code):
+            return None
+        at = int(self.rng.integers(len(g.building_code)))
+        compound = int(np.searchsorted(g.building_ptr, at, "right")) - 1
+        name, code = g.compound_text[compound], int(g.building_code[at])
+        if not name or code >= 10_000:
+            return None
+        if kind == "home_spoilt":
+            spoilt = self.spoil(name, self._pick(SPOILT))
+            if spoilt is None:
+                return None
+            name = spoilt
+        areas = self._areas(int(g.building_area[at]))
+        lead = areas.get(gz.DISTRICT, "") if self.rng.random() < 0.4 else ""
+        style = self._pick(("{n}号楼", "{n}栋", "{n}幢2单元301", "{n}#楼", "{n}-1-201", "{h}号楼"))
+        text = lead + name + style.format(n=code, h=cardinal(code))
+        return Sample(
+            text, kind, float(g.building_x[at]), float(g.building_y[at]), int(g.building_grid[at]), -1
+        )
+
+    def _poi(self) -> Sample | None:
+        """A point of interest by name; its grid is that of the nearest plate, so only its place is true."""
+        g = self.gazetteer
+        if not len(g.poi_x):
+            return None
+        at = int(self.rng.integers(len(g.poi_x)))
+        text = g.poi_text[at]
+        if self.rng.random() < 0.3:
+            text = self.spoil(text, self._pick(SPOILT)) or text
+        return Sample(text, "poi", float(g.poi_x[at]), float(g.poi_y[at]), -1, -1)
 
     def samples(self, per_class: int, kinds: tuple[str, ...] = CLASSES) -> list[Sample]:
         """Up to `per_class` texts of each class."""

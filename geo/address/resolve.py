@@ -335,6 +335,8 @@ def distinct(found: Sequence[Found], limit: int) -> list[Found]:
     """Best of each place: a lower one within 15 m of a higher one is the same place."""
     kept: list[Found] = []
     for f in found:
+        if kept and f.kind == gz.AREA and kept[0].kind != gz.AREA:
+            continue  # the district of an address is no other place it may mean
         if all(math.hypot(f.x - k.x, f.y - k.y) > SAME_PLACE_M for k in kept):
             kept.append(f)
             if len(kept) >= limit:
