@@ -29,6 +29,7 @@ from api.routers import (
     tiles,
 )
 from api.state import ServerState
+from api.tilepath import TilePath
 from layers.tiles import TileCache
 
 ROUTERS = (
@@ -88,4 +89,5 @@ def create_app(state: ServerState) -> FastAPI:
 
 def asgi(state: ServerState) -> ASGIApp:
     """Make what the server runs."""
-    return FastPath(create_app(state), state)
+    app = create_app(state)
+    return TilePath(FastPath(app, state), state, app.state.tiles)
