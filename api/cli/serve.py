@@ -1,5 +1,6 @@
 """`santu serve`: the pages and the API."""
 
+import contextlib
 import threading
 from typing import Annotated
 
@@ -8,8 +9,11 @@ import uvicorn
 
 from api.app import asgi
 from api.cli.base import DEFAULT_CITY, CityOption, err
+from api.routers.hotspots import risk_now
 from api.settings import Settings
-from api.state import open_state
+from api.state import ServerState, open_state
+from geo import situation
+from geo.errors import NotFoundError
 from layers.folium_map import warm
 
 
@@ -27,7 +31,7 @@ def serve(
             f"warning: listening on {settings.host}: everyone who reaches it has role {settings.role!r}"
         )
     err.print(f"Santu 三图 · {state.city.name} · http://{settings.host}:{settings.port}/", markup=False)
-    warmer = threading.Thread(target=warm, args=(state.city,), kwargs={"scope": state.scope}, daemon=True)
+    warmer = threading.Thread(target=_prepare, args=(state,), daemon=True)
     warmer.start()  # answers do not wait for it; the first visitor does not wait for what it has done
     uvicorn.run(
         asgi(state),
@@ -38,6 +42,14 @@ def serve(
         ws_per_message_deflate=False,  # compressing the same batch once per client costs more than it saves
         timeout_graceful_shutdown=3,  # open streams do not end by themselves
     )
+
+
+def _prepare(state: ServerState) -> None:
+    """Make what the first visitor would wait for: tiles, the indexes of the situation card, today's risk."""
+    warm(state.city, scope=state.scope)
+    situation.warm(state.city)
+    with contextlib.suppress(NotFoundError):  # too few incidents for a risk
+        risk_now(state.store, state.city, None)
 
 
 def register(app: typer.Typer) -> None:

@@ -156,7 +156,7 @@ def all_risk(
     state: StateDep, city: CityDep, scope: ScopeDep, until: Until = None, top: Top = 20_000
 ) -> dict[str, Any]:
     """Return score, level and rank interval of every grid in scope, highest first."""
-    found = _risk(state.store, city, until)
+    found = risk_now(state.store, city, until)
     answer = risk_rows(found, len(found.table))
     shown = seen_by(found.table.rename_axis("grid_id").reset_index(), city, scope)
     seen = set(shown["grid_id"])
@@ -180,7 +180,7 @@ def grid_risk(
     if not visible_grids(grids, scope)[grid_id]:
         raise ForbiddenError(f"grid {grid_id} is outside of what you may see")
     _not_public(scope)
-    found = _risk(state.store, city, until)
+    found = risk_now(state.store, city, until)
     if grid_id not in found.table.index:
         raise NotFoundError(
             f"grid {grid_id} has no score: only grids of level {watch.watched_level(city)} have"
@@ -205,7 +205,8 @@ def hotspot_map(
     return Response(document, media_type="text/html", headers={"Cache-Control": "private, no-cache"})
 
 
-def _risk(store: Any, city: City, until: date | None) -> watch.Risk:  # noqa: ANN401
+def risk_now(store: Any, city: City, until: date | None) -> watch.Risk:  # noqa: ANN401
+    """Return the risk of all grids on a day, with the hysteresis of the levels that the store remembers."""
     end = until or _end(city)
     kept = dict(store.records(watch.RISK_LEVELS)).get("latest") if store is not None else None
     previous, days = watch.levels_before(kept, end) if end else (None, 1)

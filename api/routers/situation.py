@@ -7,6 +7,7 @@ import pandas as pd
 from fastapi import APIRouter, Query
 
 from api.deps import CityDep, ScopeDep, StateDep
+from api.routers.hotspots import risk_now
 from api.routers.incidents import Crs
 from api.state import ServerState, frame_of
 from geo import situation
@@ -14,6 +15,7 @@ from geo.city import City
 from geo.crs import convert
 from geo.errors import BadInputError, ForbiddenError, NotFoundError
 from geo.incident import ground_distance_m
+from geo.risk import LEVELS
 from geo.scope import Scope, visible_cameras, visible_grids
 from geo.store.addresses import LONGEST_TEXT, locate_address
 
@@ -52,6 +54,7 @@ def situation_card(
     return {
         "place": {**place, "lon": round(lon_, 7), "lat": round(lat_, 7)},
         "grids": chain,
+        "risk": _risk(state, city, scope, chain),
         "cameras": {
             "total": len(cameras),
             "working": int((cameras["state"] == situation.WORKING).sum()),
@@ -74,6 +77,32 @@ def rows_of(frame: pd.DataFrame) -> list[Row]:
             plain[name] = plain[name].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     rows: list[Row] = plain.astype(object).where(plain.notna(), None).reset_index().to_dict("records")
     return rows
+
+
+def _risk(state: ServerState, city: City, scope: Scope, chain: list[Row]) -> Row | None:
+    """Level of the watched grid of a place, and the factors whose parts add up to its score, largest first.
+
+    Nothing for the public, and where a city has too few incidents to compare with.
+    """
+    if scope.role == "public":
+        return None
+    try:
+        found = risk_now(state.store, city, None)
+    except NotFoundError:
+        return None
+    grid = next((g["grid_id"] for g in reversed(chain) if g["grid_id"] in found.table.index), None)
+    if grid is None:
+        return None
+    row = found.table.loc[grid]
+    why = found.explain(grid).sort_values("contribution", ascending=False)
+    return {
+        "grid_id": grid,
+        "level": int(row["level"]),
+        "colour": LEVELS[int(row["level"])],
+        "score": round(float(row["risk_score"]), 1),
+        "until": found.until.isoformat(),
+        "why": rows_of(why.round(2)),
+    }
 
 
 def _listed(frame: pd.DataFrame) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def test_click_gives_the_situation_card(desk: Page, address: str, demo_small: Ci
     card = desk.locator("#card-body")
     expect(card.locator("h3").first).to_contain_text("所在网格")
     assert card.locator(".chain li").count() >= 3
-    for title in ("看得见此处的监控点", "未办结警情", "未整改隐患", "最近设施"):
+    for title in ("风险", "看得见此处的监控点", "未办结警情", "未整改隐患", "最近设施"):
         expect(card.locator("h3", has_text=title)).to_have_count(1)
     assert re.search(r"at=\d+\.\d+,\d+\.\d+", desk.url)
     desk.keyboard.press("Escape")

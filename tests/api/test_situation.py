@@ -33,6 +33,12 @@ def test_the_card_of_a_point_has_every_part(client: TestClient, demo_small: City
     for part in ("incidents", "hazards"):
         assert all(r["distance_m"] <= card["near_m"] for r in card[part]["rows"])
     assert "response" not in card
+    risk = card["risk"]
+    assert risk["level"] in (1, 2, 3, 4)
+    assert sum(w["contribution"] for w in risk["why"]) == pytest.approx(risk["score"], abs=0.2)
+    assert [w["contribution"] for w in risk["why"]] == sorted(
+        (w["contribution"] for w in risk["why"]), reverse=True
+    )
 
 
 def test_a_place_may_be_named_by_incident_camera_grid_and_datum(client: TestClient, demo_small: City) -> None:

@@ -7,6 +7,8 @@ import { duration, lang, moment, number, say, t } from './i18n.js';
 import { change, state } from './state.js';
 
 const L = window.L;
+const RISK_COLOURS = { 1: '#c8102e', 2: '#f28e2b', 3: '#f0d000', 4: '#2c7bb6' };
+const RISK_SHAPES = { 1: 'triangle', 2: 'diamond', 3: 'square', 4: 'circle' };
 
 export class Card {
   constructor(map, config) {
@@ -112,8 +114,13 @@ export class Card {
   analyses(card) {
     const risk = card.risk;
     if (!risk) return null;
-    return this.section(t('risk'), '', el('p', { class: 'line' }, el('strong', { text: say(risk.level) })),
-      el('ul', { class: 'plain' }, (risk.reasons || []).map((r) => el('li', { text: say(r) || String(r) }))));
+    const entry = { shape: RISK_SHAPES[risk.level], colour: RISK_COLOURS[risk.level] };
+    const why = risk.why.filter((w) => w.contribution > 0).slice(0, 3).map((w) => el('li', { class: 'row still' },
+      el('span', { text: '+' }), el('span', { class: 'name', text: lang() === 'zh' ? w.zh : w.factor }), el('span', { class: 'num', text: number(w.contribution, 1) }),
+      el('span', { class: 'dim', text: `${number(w.value, 2)} ${w.unit} · ${t('peers')} ${number(w.peer_median, 2)}` })));
+    return this.section(t('risk'), `${t('asOfDay')} ${risk.until}`,
+      el('p', { class: 'line' }, swatch(entry, { geometry: 'point' }), el('strong', { text: t(`risk${risk.level}`) }), el('span', { text: t('score', { n: number(risk.score, 1) }) })),
+      el('ul', { class: 'plain' }, why));
   }
 
   open_(card) {
