@@ -79,4 +79,4 @@ def test_a_hint_decides_between_equal_roads(demo):
 def test_every_class_of_garbling_is_deterministic(demo):
     one, two = Garbler(demo, seed=4).samples(5), Garbler(demo, seed=4).samples(5)
     assert one == two or [s.text for s in one] == [s.text for s in two]
-    assert {s.kind for s in one} == set(CLASSES)
+    assert {s.kind for s in one} == set(CLASSES) - {"poi"}  # this gazetteer has no facilities
