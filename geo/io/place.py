@@ -284,7 +284,7 @@ def _found(source: Source, headers: Mapping[str, str], as_degrees: float, found:
         said = "default of the format" if source.crs is not None else "degrees, nothing else said"
         return Place("wgs84", "EPSG:4326", f"{said}; not confirmed by what the city holds")
     if source.crs is not None:
-        return Place(source.crs, crs_name(source.crs), "default of the format")
+        return Place(source.crs, crs_name(source.crs), "said by the file")
     raise ImportRefusedError(
         f"{source.name}: the coordinates are metres or feet and the file does not say of which system"
         f"{_candidates(found)}; allowed: --crs EPSG:n (e.g. EPSG:4549 for CGCS2000 at 120° E, EPSG:3826 for TWD97)"

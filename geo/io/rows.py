@@ -119,7 +119,7 @@ def _cleaned(raw: pd.DataFrame, plan: FilePlan, work: _Work) -> dict[str, pd.Ser
         values_ = raw[header]
         if not (pd.api.types.is_string_dtype(values_.dtype) or values_.dtype == object or
                 isinstance(values_.dtype, pd.CategoricalDtype)):  # fmt: skip
-            columns[column] = values_
+            columns[column] = _plain_numbers(values_) if _holds_text(plan.table, column) else values_
             continue
         text, counts = values.clean(values_)
         work.report.repairs.update(counts)
@@ -138,6 +138,11 @@ def _cleaned(raw: pd.DataFrame, plan: FilePlan, work: _Work) -> dict[str, pd.Ser
         columns["has_contact"] = given.astype("boolean")
         work.report.derived["has_contact"] += int(given.sum())
     return columns
+
+
+def _holds_text(table: schema.Table, column: str) -> bool:
+    """Whether a column of the contract is text: codes that a file keeps as numbers must not become 12.0."""
+    return column == table.key or any(c.name == column and c.kind == "text" for c in table.columns)
 
 
 def _refuse_damaged(text: pd.Series, header: str, work: _Work) -> None:
@@ -283,7 +288,7 @@ def _keys(columns: dict[str, pd.Series], hashed: NDArray[np.uint64], plan: FileP
             work.refuse({int(i): Problem("row.duplicate") for i in np.flatnonzero(again)})
         work.report.derived[table.key] += int(good.sum())
         return ids.text_ids(table.name, hashed, before + 1)
-    text = own.astype("str") if pd.api.types.is_string_dtype(own.dtype) else _plain_ids(own)
+    text = own.astype("str")
     missing = np.flatnonzero(text.isna().to_numpy() & good)
     header = plan.headers.get(table.key, table.key)
     work.refuse(
@@ -304,9 +309,11 @@ def _keys(columns: dict[str, pd.Series], hashed: NDArray[np.uint64], plan: FileP
     return pd.Index(text)
 
 
-def _plain_ids(own: pd.Series) -> pd.Series:
-    """Numbers as text without a point: 12.0 is 12."""
-    number = pd.to_numeric(own, errors="coerce")
+def _plain_numbers(own: pd.Series) -> pd.Series:
+    """Numbers as text without a point: 12.0 is 12; anything else as it prints."""
+    if not pd.api.types.is_numeric_dtype(own.dtype) or pd.api.types.is_bool_dtype(own.dtype):
+        return own.astype("str").where(own.notna())
+    number = own.astype("float64")
     whole = number.notna() & (number == number.round())
     text = own.astype("str").where(own.notna())
     return text.where(~whole, number.round().astype("Int64").astype("str")).astype("str")

@@ -143,13 +143,12 @@ def _delimiter(lines: Sequence[str], path: Path) -> str:
 def _header_row(preview: Sequence[Sequence[Any]]) -> int:
     """Index of the header among the first rows: above it may stand a title (表头之上的标题行).
 
-    The first row whose filled cells are as many as in the widest of the preview, or that holds at least two
-    names of the dictionary.
+    The first row that holds two names of the dictionary, or that fills more than half of the widest row's cells.
     """
     filled = [sum(1 for cell in row if str(cell if cell is not None else "").strip()) for row in preview]
     for i, row in enumerate(preview[:15]):
         known = sum(headers.known(str(cell)) for cell in row if cell is not None)
-        if known >= 2 or (filled[i] and filled[i] >= max(filled[i:])):
+        if known >= 2 or 2 * filled[i] > max(filled):
             return i
     return 0
 

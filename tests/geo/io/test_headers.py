@@ -163,6 +163,42 @@ def test_a_title_above_the_header(tmp_path):
     assert (camera["name"], camera["install_time"]) == ("东门", pd.Timestamp("2020-05-06"))
 
 
+@pytest.mark.parametrize("first", ["", "序", "#"])
+def test_a_header_with_a_blank_cell_is_still_the_header(tmp_path, first):
+    path = tmp_path / "x.csv"
+    path.write_text(
+        f"{first},CODE,VAL,lon,lat\n" + "".join(f"{i},k{i},7,118.0{i},36.8\n" for i in range(5)), "utf-8"
+    )
+    store = create_store(tmp_path / "city")
+    report = import_files(
+        "facilities",
+        [path],
+        store,
+        options=ImportOptions(columns={"CODE": "facility_id"}, constants={"kind": "poi"}),
+    )
+    assert report.imported == 5
+
+
+def test_codes_kept_as_numbers_do_not_become_decimals(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "设施编号": [12.0, 13.0],
+            "设施类型": ["烟感"] * 2,
+            "名称": [370303.0, None],
+            "状态": [1.0, None],
+            "经度": [118.01, 118.02],
+            "纬度": [36.8, 36.8],
+        }
+    )
+    frame.to_parquet(tmp_path / "f.parquet")
+    store = create_store(tmp_path / "city")
+    report = import_files("facilities", [tmp_path / "f.parquet"], store)
+    table = store.city().degrees("facilities")
+    assert (report.imported, not report.dropped, table.index.tolist()) == (2, True, ["12", "13"])
+    assert table.loc["12", ["name", "state"]].tolist() == ["370303", "ok"]
+    assert table.loc["13", ["name", "state"]].isna().all()
+
+
 def test_a_running_number_is_no_key(tmp_path):
     for n, text in enumerate(("盗窃", "纠纷")):
         (tmp_path / f"{n}.csv").write_text(
