@@ -51,7 +51,14 @@ def clean_city():
     spots = points(400)
     grid = base.index.to_numpy()[shapely.STRtree(base.geometry.to_numpy()).query(spots, "within")[1]]
     day = pd.Timestamp("2026-03-01", tz="UTC")
-    cameras = {"name": "路口", "civil_code": "379802", "point_class": 3, "state": "on", "secrecy": 0}
+    cameras = {
+        "name": "路口",
+        "civil_code": "379802",
+        "point_class": 3,
+        "state": "on",
+        "secrecy": 0,
+        "bearing_deg": 45.0,
+    }
     tables = {
         "boundary": gpd.GeoDataFrame({"name": ["市"]}, geometry=[grids.geometry.iloc[0]], index=["b"], crs=METRIC),
         "grids": grids,
