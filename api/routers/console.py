@@ -157,7 +157,6 @@ def _abilities(paths: Container[str]) -> dict[str, Any]:
     }
 
 
-_RED, _BLUE = style.RAMPS["red"], style.RAMPS["blue"]
 _CLASS_COLOURS = dict(
     zip(
         [c for c in CLASSES if c.endswith("hot")],
@@ -178,12 +177,12 @@ ANALYSES: dict[str, dict[str, Any]] = {
         "value": "gi_bin",
         "fixed": True,
         "ranks": [
-            {"value": 3, "zh": "▲▲▲ 热点 99 %", "en": "▲▲▲ hot, 99 %", "colour": _RED[4]},
-            {"value": 2, "zh": "▲▲ 热点 95 %", "en": "▲▲ hot, 95 %", "colour": _RED[3]},
-            {"value": 1, "zh": "▲ 热点 90 %", "en": "▲ hot, 90 %", "colour": _RED[1]},
-            {"value": -1, "zh": "▽ 冷点 90 %", "en": "▽ cold, 90 %", "colour": _BLUE[1]},
-            {"value": -2, "zh": "▽▽ 冷点 95 %", "en": "▽▽ cold, 95 %", "colour": _BLUE[2]},
-            {"value": -3, "zh": "▽▽▽ 冷点 99 %", "en": "▽▽▽ cold, 99 %", "colour": _BLUE[3]},
+            {"value": 3, "zh": "▲▲▲ 热点 99 %", "en": "▲▲▲ hot, 99 %", "colour": "#d7301f"},
+            {"value": 2, "zh": "▲▲ 热点 95 %", "en": "▲▲ hot, 95 %", "colour": "#fc8d59"},
+            {"value": 1, "zh": "▲ 热点 90 %", "en": "▲ hot, 90 %", "colour": "#fdcc8a"},
+            {"value": -1, "zh": "▽ 冷点 90 %", "en": "▽ cold, 90 %", "colour": "#bdd7e7"},
+            {"value": -2, "zh": "▽▽ 冷点 95 %", "en": "▽▽ cold, 95 %", "colour": "#6baed6"},
+            {"value": -3, "zh": "▽▽▽ 冷点 99 %", "en": "▽▽▽ cold, 99 %", "colour": "#2171b5"},
         ],
     },
     "classes": {

@@ -6,9 +6,16 @@ const DARK = {
   boundary: '#6f8296', water: '#17354d', waterways: '#23506f', buildings: '#2b333d', villages: '#6f8398', towns: '#c6d4e1', dedicated_grids: '#b18be0',
   micro_grids: '#7d8b97', roads: ['#8a6a2c', '#75602f', '#515c68', '#3b4550'],
 };
+const DARK_DENSITY = ['#33203f', '#54245a', '#7b2a62', '#a43a58', '#c95245', '#e57931', '#f7a82c', '#fde267'];
 let dark = false;
+let big = 1; // how much larger than on a desk everything is drawn, so that a wall is read from across the room
 
 export const setDark = (value) => { dark = value; };
+
+export const setScale = (value) => { big = Math.min(Math.max(value, 1), 2.2); };
+
+/** Density cells and their legend: on a dark ground more is brighter. */
+export const densityColour = (entry) => (dark ? DARK_DENSITY[entry.value] : entry.colour);
 
 /** Leaflet 1.9 lost a function that vector grids call, and knows circles only. */
 export function install() {
@@ -27,11 +34,11 @@ export function install() {
     _updateCircle(layer) {
       if (!this._drawing || layer._empty()) return;
       const { options: o, _point: p } = layer;
-      const r = Math.max(layer._radius, 1);
+      const r = Math.max(layer._radius, 1) * (o.shape === 'text' ? 1 : big);
       if (o.shape === 'text') return label(this._ctx, o.text, p.x, p.y, o);
       outline(this._ctx, o.shape, p.x, p.y, r);
       this._fillStroke(this._ctx, layer);
-      if (o.text) label(this._ctx, o.text, p.x, p.y, { color: '#fff', size: Math.min(13, r), plain: true });
+      if (o.text) label(this._ctx, o.text, p.x, p.y, { color: '#fff', size: Math.min(13 * big, r), plain: true });
     },
   };
   L.Canvas.include(circle);
@@ -101,9 +108,9 @@ export function styleOf(layer) {
     if (!entry) return [];
     if (entry.shape === 'text') {
       const level = p.level || 3;
-      return { shape: 'text', text: p[style.label] || '', color: entry.colour, bold: level === 1, size: level === 1 ? 15 : level === 2 ? 13 : 12, radius: 1 };
+      return { shape: 'text', text: p[style.label] || '', color: entry.colour, bold: level === 1, size: (level === 1 ? 15 : level === 2 ? 13 : 12) * big, radius: 1 };
     }
-    if (layer.geometry === 'line') return { color: baseColour(layer, p, entry.colour), weight: style.weight * (p.rank === undefined ? 1 : [2.4, 1.8, 1.2, 0.8][p.rank]), opacity: 1 };
+    if (layer.geometry === 'line') return { color: baseColour(layer, p, entry.colour), weight: big * style.weight * (p.rank === undefined ? 1 : [2.4, 1.8, 1.2, 0.8][p.rank]), opacity: 1 };
     if (layer.geometry === 'polygon') return area(layer, style, entry, p);
     const mark = markOf(style, p);
     const rim = dark ? '#0b1016' : '#ffffff';
@@ -142,7 +149,7 @@ function area(layer, style, entry, p) {
 
 function cell(layer, p) {
   const entry = layer.density[p.rank];
-  return { fill: true, fillColor: entry.colour, fillOpacity: dark ? 0.8 : 0.75, stroke: false };
+  return { fill: true, fillColor: densityColour(entry), fillOpacity: dark ? 0.85 : 0.75, stroke: false };
 }
 
 function cluster(p) {

@@ -4,7 +4,7 @@ import { get, aborted } from './api.js';
 import { Card } from './card.js';
 import { BlindSpots } from './blind.js';
 import { byId, el, fill, notify } from './dom.js';
-import { install, setDark } from './draw.js';
+import { install, setDark, setScale } from './draw.js';
 import { lang, moment, number, setLang, t } from './i18n.js';
 import { Layers } from './layers.js';
 import { Live } from './live.js';
@@ -106,6 +106,7 @@ function follow(changed) {
 function dress() {
   setLang(state.lang);
   setDark(state.theme === 'dark');
+  setScale(parseFloat(getComputedStyle(document.documentElement).fontSize) / 17);
   document.documentElement.dataset.theme = state.theme;
   document.body.classList.toggle('no-panel', !state.panel);
 }

@@ -1,7 +1,7 @@
 // The panel on the left: layers with legend and opacity, grid shading, filters.
 
 import { el, fill, byId } from './dom.js';
-import { baseColour, marks, swatch, themed } from './draw.js';
+import { baseColour, densityColour, marks, swatch, themed } from './draw.js';
 import { number, say, t } from './i18n.js';
 import { change, state } from './state.js';
 
@@ -74,7 +74,7 @@ export class Tree {
     }
     const [layer] = members;
     const density = { ...layer, crowd: 'density-legend' };
-    const lines = layer.crowd === 'density' ? layer.density.map((e) => [e, density]) : this.used(layer).map((e) => [e, layer]);
+    const lines = layer.crowd === 'density' ? layer.density.map((e) => [{ ...e, colour: densityColour(e) }, density]) : this.used(layer).map((e) => [e, layer]);
     const rings = marks(layer.style).map((e) => [{ ...e, ring: e.colour, colour: '', shape: 'circle' }, layer]);
     const clusters = layer.crowd === 'cluster'
       ? [[{ zh: t('cluster'), en: t('cluster'), colour: '#4a6f8c', shape: 'circle' }, layer], [{ zh: t('badInside'), en: t('badInside'), colour: '', ring: '#ff4d3d', shape: 'circle' }, layer]] : [];
