@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from geo.index._jit import jit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def replicate(  # noqa: PLR0917  (a kernel)
     return result
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _stream(  # noqa: PLR0917, PLR0913
     indptr: NDArray[np.int64],
     neighbour: NDArray[np.int32],
@@ -106,7 +107,7 @@ def _stream(  # noqa: PLR0917, PLR0913
     return result
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+@jit()
 def highest(  # noqa: PLR0917, PLR0913
     indptr: NDArray[np.int64],
     neighbour: NDArray[np.int32],
