@@ -19,6 +19,7 @@ from geo.quality import CODES, Report, examine
 from geo.store import open_store
 
 _SHOWN = 3
+_STYLES = {"wgs84": "green", "unknown": "dim"}
 
 
 def doctor(
@@ -56,7 +57,7 @@ def doctor(
     if as_json:
         print_json(report.as_dict())
     else:
-        show(report, snapshot.name, Console(highlight=False))
+        show(report, snapshot.name, Console(highlight=False, soft_wrap=True))
     store.close()
     raise typer.Exit(1 if len(report.faults) else 0)
 
@@ -74,38 +75,32 @@ def show(report: Report, name: str, console: Console) -> None:
     """Write the report for people: tables and their datum, then the faults by kind with a few examples."""
     console.print(f"{name} · data examination 数据体检", style="bold", markup=False)
     tables = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title, side in (
-        ("table 表", "left"),
-        ("rows 行数", "right"),
-        ("datum 坐标系", "left"),
-        ("σ", "right"),
-        ("", "left"),
-    ):
-        tables.add_column(title, justify=side, overflow="fold")  # type: ignore[arg-type]
+    tables.add_column("table 表")
+    tables.add_column("rows 行数", justify="right")
+    tables.add_column("datum 坐标系")
+    tables.add_column("σ", justify="right")
     for table, rows in report.rows.items():
         said = report.datums.get(table)
-        zh = schema.table(table).zh
-        if said is None:
-            tables.add_row(f"{table} {zh}", f"{rows:,}", "-", "", "")
-        else:
-            margin = f"{said.margin:.1f}" if said.margin else ""
-            note = "" if said.verdict == "wgs84" and said.reference == "wgs84" else said.message_zh
-            tables.add_row(f"{table} {zh}", f"{rows:,}", said.verdict, margin, note)
+        margin = f"{said.margin:.1f}" if said and said.margin else ""
+        verdict = Text(said.verdict if said else "-", style=_STYLES.get(said.verdict, "red") if said else "")
+        tables.add_row(f"{table} {schema.table(table).zh}", f"{rows:,}", verdict, margin)
     console.print(tables)
-    if not len(report.faults):
-        console.print("no faults 未发现问题", style="green")
-        return
-    kinds = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title, side in (("fault 问题", "left"), ("count 数量", "right"), ("examples 示例", "left")):
-        kinds.add_column(title, justify=side, overflow="fold")  # type: ignore[arg-type]
+    for table, said in report.datums.items():
+        if said.verdict != "wgs84" or said.reference != "wgs84":
+            console.print(f"{table}: {said.message_zh}\n    {said.message}", markup=False, style="dim")
     for code, count in report.summary.items():
-        rows = report.faults[report.faults["code"] == code]
         en, zh = CODES[code]
-        lines = [_example(row) for row in rows.head(_SHOWN).itertuples()]
-        kinds.add_row(Text(f"{zh}\n{en} ({code})"), f"{count:,}", Text("\n".join(lines)))
-    console.print(kinds)
+        console.print(f"\n{zh} {en} · {code}: {count:,}", style="yellow", markup=False)
+        rows = report.faults[report.faults["code"] == code]
+        for row in rows.head(_SHOWN).itertuples():
+            console.print(f"    {_example(row)}", markup=False)
+        if count > _SHOWN:
+            console.print(f"    … {count - _SHOWN:,} more 另有 {count - _SHOWN:,} 处", style="dim")
     total = sum(report.summary.values())
-    console.print(f"{total:,} faults 共发现 {total:,} 处问题", style="yellow")
+    if total:
+        console.print(f"\n{total:,} faults 共发现 {total:,} 处问题", style="bold yellow")
+    else:
+        console.print("\nno faults 未发现问题", style="bold green")
 
 
 def _example(row: object) -> str:

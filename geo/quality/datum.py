@@ -42,6 +42,7 @@ MIN_PLACES = 8
 IN_CITY = 0.5  # a reading must put this share of the points in the city
 PART = 0.05  # a second reading that explains this share of the points makes the file mixed
 SAMPLE = 500
+LARGE_SAMPLE = 2500  # where the first sample does not decide
 UNIT_SAMPLE = 200
 CHUNKS = 8
 BORDER_M = 1500.0  # points so near the border of their declared area can tell offsets apart
@@ -99,6 +100,8 @@ def verdict(
     points = (first[usable], second[usable])
     judge = _Judge(reference, table, (declared, *reference.hints), seed)
     whole = judge.decide(*points, declared_area)
+    if whole.verdict == "unknown" and whole.candidates and len(points[0]) > SAMPLE:
+        whole = replace(judge, sample=LARGE_SAMPLE).decide(*points, declared_area)
     if whole.verdict == "mixed":
         return whole
     if units is None:

@@ -29,12 +29,13 @@ AREA_CAP_M, AREA_STEP_M = 3000.0, 25.0
 ROAD_CAP_M, ROAD_STEP_M = 200.0, 5.0
 TOUCH_M, BESIDE_LOSS, BESIDE_STEP_M = 1.0, 1.5, 50.0
 
-# Where rows of a table stand: beside roads, and outside or in (beside) buildings. Absent: says nothing.
+# Where rows of a table stand: beside roads, and outside or in (beside) buildings; for grids, their edges.
+# Absent: says nothing.
 BUILDING_SIGN: Mapping[str, int] = {
-    "cameras": -1, "roads": -1, "addresses": 1, "facilities": 1, "targets": 1, "hazards": 1,
+    "cameras": -1, "roads": -1, "grids": -1, "addresses": 1, "facilities": 1, "targets": 1, "hazards": 1,
 }  # fmt: skip
 ROAD_SIGN: Mapping[str, int] = {
-    "cameras": 1, "addresses": 1, "incidents": 1, "facilities": 1, "targets": 1, "hazards": 1, "buildings": -1,
+    "cameras": 1, "addresses": 1, "incidents": 1, "facilities": 1, "targets": 1, "hazards": 1, "buildings": -1, "grids": 1,
 }  # fmt: skip
 
 
@@ -215,7 +216,7 @@ def gather(table: str, reference: Reference, polygons: NDArray[np.object_] | Non
     found = []
     if polygons is not None and not shapely.is_missing(polygons).all():
         found.append(Evidence("declared area", "share inside", reference, polygons=polygons))
-    if len(reference.cover):
+    if len(reference.cover) and table != "grids":  # their edges lie on the edge of the city
         found.append(Evidence("city", "share inside", reference))
     if len(reference.roads) and ROAD_SIGN.get(table):
         found.append(Evidence("roads", "median distance m", reference, sign=ROAD_SIGN[table]))

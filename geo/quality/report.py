@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 50_000
 UNIT = {"cameras": "unit"}
+EDGE_POINTS = 2000
+GOLDEN = 0.6180339887498949  # steps of the golden section spread points evenly along the edges
 SECRET = "(secret)"  # noqa: S105
 
 
@@ -158,15 +160,23 @@ def _spots(shapes: NDArray[np.object_]) -> NDArray[np.float64]:
 
 
 def _grids_datum(tables: Tables, seed: int) -> Verdict:
-    """Grids are judged by the addresses that state their grid."""
+    """Judge grids by the addresses that state their grid, or else by their edges, which run along streets."""
     areas, addresses = tables.reference().areas, tables.get("addresses")
-    stated = addresses[addresses["grid_id"].notna().to_numpy(bool)] if len(addresses) else addresses
-    if areas is None or not len(stated):
-        return Verdict("unknown", message="unknown: no rows state the grid in which they lie",
-                       message_zh="无法判定：没有登记所属网格的数据")  # fmt: skip
-    xy = _spots(stated.geometry.to_numpy())
-    lon, lat = convert(*xy.T, source=tables.crs, target="wgs84")
-    return areas_verdict(areas.to_crs(4326), lon, lat, stated["grid_id"], crs=tables.crs, seed=seed)
+    stated = addresses[addresses["grid_id"].notna().to_numpy(bool)]
+    said = Verdict("unknown")
+    if areas is not None and len(stated):
+        xy = _spots(stated.geometry.to_numpy())
+        lon, lat = convert(*xy.T, source=tables.crs, target="wgs84")
+        said = areas_verdict(areas.to_crs(4326), lon, lat, stated["grid_id"], crs=tables.crs, seed=seed)
+    if said.verdict != "unknown":
+        return said
+    grids = tables.get("grids")
+    base = grids[(grids["kind"] == "base").to_numpy(bool)]
+    shapes = (base if len(base) else grids).geometry.to_numpy()
+    edges = np.repeat(shapely.get_geometry(shapely.boundary(shapes), 0), -(-EDGE_POINTS // len(shapes)))
+    along = shapely.line_interpolate_point(edges, np.arange(len(edges)) * GOLDEN % 1.0, normalized=True)
+    lon, lat = convert(shapely.get_x(along), shapely.get_y(along), source=tables.crs, target="wgs84")
+    return verdict(lon, lat, reference=tables.reference("grids"), table="grids", seed=seed)
 
 
 def _datum_fault(name: str, said: Verdict, crs: CRS) -> gpd.GeoDataFrame:

@@ -25,7 +25,7 @@ BEFORE = pd.Timestamp("1990-01-01", tz="UTC")
 
 # Columns that together with the place say that two rows are one thing.
 SAME: Mapping[str, tuple[str, ...]] = {
-    "incidents": ("category", "occurred_at"), "facilities": ("kind", "name"), "hazards": ("kind", "name", "found_at"),
+    "incidents": ("category", "occurred_at"), "facilities": ("kind", "name", "address"), "hazards": ("kind", "name", "found_at"),
     "targets": ("name", "target_class"), "addresses": ("standard",),
 }  # fmt: skip
 MANY_IN_ONE_PLACE = ("smoke_alarm", "lpg_cylinder", "ebike_charger")
