@@ -200,9 +200,9 @@ class _Judge:
         if self.reference.areas is not None:
             shapes = self.reference.areas.to_numpy()[at[rows]]
             polygons = np.asarray(np.where(at[rows] >= 0, shapes, None), dtype=object)
-        surface = Surface(gather(self.table, self.reference, polygons), places_of(trials[0].xy))
-        fits = surface.fits(trials)
-        return _conclude(surface, trials, fits, gross + surface.figures(trials))
+        evidence = gather(self.table, self.reference, polygons)
+        surface = Surface(evidence, places_of(trials[0].xy), trials[0].xy)
+        return _conclude(surface, trials, gross + surface.figures(trials))
 
     def _declared(self, area: NDArray[np.object_] | None, count: int) -> NDArray[np.intp]:
         """Position in `reference.areas` of the area that each row declares, -1 for none."""
@@ -246,10 +246,12 @@ class _Judge:
 # --- the conclusion -------------------------------------------------------------------------------
 
 
-def _conclude(surface: Surface, trials: list[Trial], fits: list[Floats], tried: tuple[Any, ...]) -> Verdict:
-    order = np.argsort([-fit.sum() for fit in fits], kind="stable")
-    best, fit = trials[order[0]], fits[order[0]]
-    rivals = [(trials[k], surface.sigma(fit, fits[k])) for k in order[1:]]
+def _conclude(surface: Surface, trials: list[Trial], tried: tuple[Any, ...]) -> Verdict:
+    own = [surface.learn(t.xy).sum() for t in trials]
+    order = np.argsort([-value for value in own], kind="stable")
+    best = trials[order[0]]
+    fit = surface.learn(best.xy)
+    rivals = [(trials[k], surface.sigma(fit, surface.total(trials[k].xy))) for k in order[1:]]
     doubt = _doubt(surface, best, fit, rivals)
     if doubt is not None:
         return _open(trials, [best, *_close(rivals)], tried, doubt)

@@ -1,8 +1,7 @@
 """What the city already holds, as evidence about the coordinates of a file (参照证据).
 
-Each piece of evidence gives every point a score at any trial position, higher where it fits better: inside the
-area that the row itself declares, inside the city, close to a road, in or out of a building. The scores are
-concave in metres, so that a few gross errors weigh little.
+Each kind gives every point, at any trial position, the metres to what it has to do with: the area that the row
+itself declares, the city, the nearest road, the nearest building.
 """
 
 from __future__ import annotations
@@ -25,18 +24,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-AREA_CAP_M, AREA_STEP_M = 3000.0, 25.0
-ROAD_CAP_M, ROAD_STEP_M = 200.0, 5.0
-TOUCH_M, BESIDE_LOSS, BESIDE_STEP_M = 1.0, 1.5, 50.0
-
-# Where rows of a table stand: beside roads, and outside or in (beside) buildings; for grids, their edges.
-# Absent: says nothing.
-BUILDING_SIGN: Mapping[str, int] = {
-    "cameras": -1, "roads": -1, "grids": -1, "addresses": 1, "facilities": 1, "targets": 1, "hazards": 1,
-}  # fmt: skip
-ROAD_SIGN: Mapping[str, int] = {
-    "cameras": 1, "addresses": 1, "incidents": 1, "facilities": 1, "targets": 1, "hazards": 1, "buildings": -1, "grids": 1,
-}  # fmt: skip
+AREA_CAP_M = 3000.0
+NEAR_CAP_M = 200.0
 
 
 @dataclass(frozen=True)
@@ -153,19 +142,18 @@ def declared_areas(grids: gpd.GeoDataFrame) -> gpd.GeoSeries:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One kind of evidence for the sampled points: `score` at positions, and a figure for people."""
+    """One kind of evidence for the sampled points: metres at positions, and a figure for people."""
 
     name: str
     figure: str
     reference: Reference
-    sign: int = 1
     polygons: NDArray[np.object_] | None = None
 
     def metres(self, xy: Floats) -> Floats:
         """Distance of each point to what it should be at (0 inside), metres, capped."""
         if self.name == "declared area":
             return self._to_declared(xy)
-        cap = AREA_CAP_M if self.name == "city" else ROAD_CAP_M
+        cap = AREA_CAP_M if self.name == "city" else NEAR_CAP_M
         layer = {"city": "cover", "roads": "roads", "buildings": "buildings"}[self.name]
         result = np.full(len(xy), cap)
         if layer != "roads":
@@ -189,18 +177,10 @@ class Evidence:
         result[outside] = np.minimum(far, AREA_CAP_M)
         return result
 
-    def score(self, metres: Floats) -> Floats:
-        """Fit of each point, higher is better, 0 is the best there is.
-
-        Falls with the logarithm of the distance. Things that stand beside others but never in them (a camera
-        and a building, a building and a road) lose most by touching, and some by being far: otherwise empty
-        ground would fit best.
-        """
-        if self.sign < 0:
-            touch = np.where(metres < TOUCH_M, BESIDE_LOSS, 0.0)
-            return np.asarray(-touch - np.log1p(metres / BESIDE_STEP_M))
-        step = AREA_STEP_M if self.name in ("declared area", "city") else ROAD_STEP_M
-        return -np.log1p(metres / step)
+    @property
+    def learns(self) -> bool:
+        """Whether the distance at which rows stand is learnt from the file; areas simply hold their rows."""
+        return self.name in ("roads", "buildings")
 
     def value(self, metres: Floats) -> float:
         """Return the figure that `figure` names: a share (0 to 1) or a median distance in metres."""
@@ -218,8 +198,8 @@ def gather(table: str, reference: Reference, polygons: NDArray[np.object_] | Non
         found.append(Evidence("declared area", "share inside", reference, polygons=polygons))
     if len(reference.cover) and table != "grids":  # their edges lie on the edge of the city
         found.append(Evidence("city", "share inside", reference))
-    if len(reference.roads) and ROAD_SIGN.get(table):
-        found.append(Evidence("roads", "median distance m", reference, sign=ROAD_SIGN[table]))
-    if len(reference.buildings) and BUILDING_SIGN.get(table):
-        found.append(Evidence("buildings", "share in buildings", reference, sign=BUILDING_SIGN[table]))
+    if len(reference.roads):
+        found.append(Evidence("roads", "median distance m", reference))
+    if len(reference.buildings):
+        found.append(Evidence("buildings", "share in buildings", reference))
     return found

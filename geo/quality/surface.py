@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 PLACE_M = 200.0
+AREA_STEP_M = 25.0
+BINS_M = np.array([1e-9, 1.0, 3.0, 6.0, 10.0, 16.0, 25.0, 40.0, 64.0])
+PRIOR_POINTS = 4.0
+_USUAL_M = (600.0, 1200.0)
 MOST_SIGMA = 40.0
 NAMED_SIGMA = 3.0  # the best trial against every other trial
 SHIFT_SIGMA = 2.33  # the best trial against every shift as long as the way to the next trial
@@ -48,6 +52,11 @@ class Trial:
         return name if self.reference == "wgs84" else f"{name}, city in {self.reference}"
 
 
+def moved(xy: Floats, metres: float, turn: float) -> Floats:
+    """Shift points by metres towards an azimuth in radians."""
+    return xy + metres * np.array([np.sin(turn), np.cos(turn)])
+
+
 def places_of(xy: Floats) -> NDArray[np.intp]:
     """Number of the 200 m cell of each point."""
     cells = np.floor(xy / PLACE_M).astype(np.int64)
@@ -55,33 +64,91 @@ def places_of(xy: Floats) -> NDArray[np.intp]:
 
 
 class Surface:
-    """How well the sampled points fit at any trial position."""
+    """How well the sampled points fit at any trial position, in nats per point (log likelihood ratio).
 
-    def __init__(self, evidence: list[Evidence], places: NDArray[np.intp]) -> None:
+    Areas: minus log(1 + metres outside / 25). Roads and buildings: the distances at which rows of this file
+    stand are learnt at one trial position, as frequencies in bins, and set against those of shifts in all
+    directions; a trial is judged by what is learnt at itself without the points of the same place. So no table
+    needs to say where its rows stand, and a position where distances are as anywhere scores about zero. Ground
+    that is far from everything never counts in favour.
+    """
+
+    def __init__(self, evidence: list[Evidence], places: NDArray[np.intp], around: Floats) -> None:
         self.evidence = evidence
         self.places = places
         self.count = int(places.max()) + 1 if len(places) else 0
-        self._cache: dict[bytes, list[Floats]] = {}
-        self._scale = np.ones(len(evidence))
+        self._around = around
+        self._metres: dict[bytes, list[Floats]] = {}
+        self._learnt = b""
+        self._usual = [self._frequencies(k) for k in range(len(evidence))]
+        self._scores: list[Floats] = []
+
+    def metres(self, xy: Floats) -> list[Floats]:
+        """Distances of every point for every kind of evidence, worked out once per position."""
+        key = xy.tobytes()
+        if key not in self._metres:
+            self._metres[key] = [e.metres(xy) for e in self.evidence]
+        return self._metres[key]
+
+    def _frequencies(self, k: int) -> Floats:
+        """Shares of the bins of distance over shifts in all directions; never zero."""
+        if not self.evidence[k].learns:
+            return np.empty(0)
+        counts = np.ones(len(BINS_M) + 1)
+        for radius in _USUAL_M:
+            for turn in np.arange(_DIRECTIONS) * 2.0 * np.pi / _DIRECTIONS:
+                counts += self._counts(self.metres(moved(self._around, radius, turn))[k])
+        return counts / counts.sum()
+
+    @staticmethod
+    def _counts(metres: Floats) -> Floats:
+        return np.bincount(np.searchsorted(BINS_M, metres, "right"), minlength=len(BINS_M) + 1).astype(float)
+
+    def learn(self, xy: Floats) -> Floats:
+        """Learn distances at a position, and return how well the points fit there by what the others say."""
+        self._learnt = xy.tobytes()
+        self._scores = [
+            self._ratio(self._counts(m), usual) if e.learns else usual
+            for e, m, usual in zip(self.evidence, self.metres(xy), self._usual, strict=True)
+        ]
+        return self.total(xy)
+
+    @staticmethod
+    def _ratio(counts: Floats, usual: Floats, total: Any = None) -> Floats:  # noqa: ANN401
+        """Log of the learnt share over the usual one, drawn towards zero by a few usual points."""
+        among = counts.sum() if total is None else total
+        ratio = np.log((counts / usual + PRIOR_POINTS) / (among + PRIOR_POINTS))
+        if total is None:
+            ratio[-1] = min(ratio[-1], 0.0)
+        return np.asarray(ratio)
 
     def parts(self, xy: Floats) -> list[Floats]:
-        """Score of every point for every kind of evidence."""
-        key = xy[:8].tobytes()
-        if key not in self._cache:
-            self._cache[key] = [e.score(e.metres(xy)) for e in self.evidence]
-        return self._cache[key]
+        """Score of every point for every kind of evidence, by what was learnt."""
+        left_out = xy.tobytes() == self._learnt
+        found = []
+        for e, metres, usual, score in zip(
+            self.evidence, self.metres(xy), self._usual, self._scores, strict=True
+        ):
+            if not e.learns:
+                found.append(-np.log1p(metres / AREA_STEP_M))
+                continue
+            bins = np.searchsorted(BINS_M, metres, "right")
+            found.append(self._without_own_place(bins, usual) if left_out else score[bins])
+        return found
 
-    def fits(self, trials: Sequence[Trial]) -> list[Floats]:
-        """Sum over the evidence, each in units of its own spread over all trials, one array a trial."""
-        every = [self.parts(t.xy) for t in trials]
-        for k in range(len(self.evidence)):
-            spread = float(np.std(np.concatenate([p[k] for p in every])))
-            self._scale[k] = 1.0 / spread if spread > 0 else 0.0
-        return [self.total(t.xy) for t in trials]
+    def _without_own_place(self, bins: NDArray[np.intp], usual: Floats) -> Floats:
+        width = len(BINS_M) + 1
+        own = np.bincount(self.places * width + bins, minlength=self.count * width)[
+            self.places * width + bins
+        ]
+        others = np.bincount(bins, minlength=width)[bins] - own
+        rest = len(bins) - np.bincount(self.places, minlength=self.count)[self.places]
+        ratio = self._ratio(others, usual[bins], rest)
+        return np.where(bins == width - 1, np.minimum(ratio, 0.0), ratio)
 
     def total(self, xy: Floats) -> Floats:
-        """Sum over the evidence at one position."""
-        return sum((w * p for w, p in zip(self._scale, self.parts(xy), strict=True)), np.zeros(len(xy)))
+        """Sum over the evidence at one position, by what was learnt."""
+        return sum(self.parts(xy), np.zeros(len(xy)))
 
     def sigma(self, better: Floats, worse: Floats) -> float:
         """By how many standard deviations one position fits better than another, points of a place as one.
@@ -104,19 +171,22 @@ class Surface:
                 "system": t.name,
                 "evidence": e.name,
                 "figure": e.figure,
-                "value": round(e.value(e.metres(t.xy)), 4),
+                "value": round(e.value(self.metres(t.xy)[k]), 4),
             }
             for t in trials
-            for e in self.evidence
+            for k, e in enumerate(self.evidence)
         )
 
 
 def conflict(surface: Surface, best: Trial, rivals: list[Trial]) -> tuple[str, str] | None:
-    """Find a kind of evidence that by itself would name another trial, if there is one."""
-    here = surface.parts(best.xy)
-    for k, evidence in enumerate(surface.evidence):
-        for rival in rivals:
-            if surface.sigma(surface.parts(rival.xy)[k], here[k]) >= NAMED_SIGMA:
+    """Find a kind of evidence that by itself, each trial learning at itself, would name another, if any."""
+    own = []
+    for trial in (*rivals, best):  # the best last: what is learnt there stays
+        surface.learn(trial.xy)
+        own.append(surface.parts(trial.xy))
+    for rival, parts in zip(rivals, own, strict=False):
+        for evidence, there, here in zip(surface.evidence, parts, own[-1], strict=True):
+            if surface.sigma(there, here) >= NAMED_SIGMA:
                 return evidence.name, rival.name
     return None
 
@@ -133,8 +203,7 @@ def best_shift(surface: Surface, best: Trial, fit: Floats, rivals: list[Trial]) 
     worst = ("", np.inf)
     for part, needed in _STEPS if rivals else _LONE_STEPS:
         for turn in turns:
-            moved = best.xy + part * step * np.array([np.sin(turn), np.cos(turn)])
-            sigma = surface.sigma(fit, surface.total(moved))
+            sigma = surface.sigma(fit, surface.total(moved(best.xy, part * step, turn)))
             lead = sigma / needed if needed > 0 else -1.0 if sigma < needed else np.inf
             if lead < worst[1]:
                 worst = (f"{part * step:.0f} m towards {np.degrees(turn):.0f}°", lead)

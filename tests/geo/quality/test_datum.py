@@ -10,7 +10,14 @@ import pytest
 import shapely
 
 from geo.crs import convert, convert_geometry, metric_crs
+from geo.demo import demo_city
 from geo.quality import Reference, areas_verdict, verdict
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return demo_city(seed=3, scale="small")
+
 
 DEGREES = ["wgs84", "gcj02", "bd09"]
 
@@ -257,6 +264,20 @@ def test_the_same_question_has_the_same_answer_and_is_plain_json():
     assert one.as_dict() == two.as_dict()
     assert one.as_dict()["verdict"] == "wgs84"
     assert isinstance(one.as_dict()["evidence"][0]["value"], float)
+
+
+@pytest.mark.parametrize("datum", DEGREES)
+def test_thirty_rows_of_the_demo_city(demo, datum):
+    """No table says where its rows stand: beside roads, in buildings, on poles is learnt from the rows."""
+    tables = {name: demo.table(name) for name in ("grids", "boundary", "roads", "buildings")}
+    given = Reference.of(tables, crs=demo.crs)
+    for name in ("cameras", "addresses", "facilities", "hazards"):
+        rows = demo.degrees(name)
+        some = rows.iloc[np.random.default_rng(1).choice(len(rows), 30, replace=False)]
+        x, y = convert(some.geometry.x, some.geometry.y, source="wgs84", target=datum)
+        area = some["grid_id"] if "grid_id" in some else None
+        found = verdict(x, y, reference=given, table=name, area=area)
+        assert (found.verdict, found.reference) == (datum, "wgs84"), (name, found.message)
 
 
 def test_reference_data_in_degrees_are_refused():
