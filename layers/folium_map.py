@@ -75,7 +75,8 @@ class Place:
     """Where a page finds what it needs: with us (`SERVED`), or in files beside it.
 
     `tiles` gives the address of a layer's tiles from its name, its indicator and its version, `page` that of
-    a map; `scripts` are loaded before the page's own.
+    a map; `scripts` are loaded before the page's own. Tiles are drawn at 512 px, so a page's zoom is one more
+    than that of its tiles.
     """
 
     tiles: Callable[[str, str, str], str]
@@ -174,7 +175,7 @@ def page(
         zoom_start=11, font_size="1rem",
     )  # fmt: skip
     m.options["max_zoom"] = place.max_zoom  # without a raster layer nothing else says so
-    m.options["min_zoom"] = 7
+    m.options["min_zoom"] = 8
     stack = _stack(city, chosen, own_basemap=not basemap)
     configs = [_config(city, chosen, *layer, scope=scope, z=n + 1) for n, layer in enumerate(stack)]
     empty = not len(city.degrees("grids"))

@@ -112,7 +112,11 @@ def write_maps(
         return f"tiles/{directory}/{{z}}/{{x}}/{{y}}.mvt"
 
     place = folium_map.Place(
-        address, lambda name: f"{name}.html", "assets/", ("tiles/listing.js", "search.js"), max_zoom=deepest
+        address,
+        lambda name: f"{name}.html",
+        "assets/",
+        ("tiles/listing.js", "search.js"),
+        max_zoom=deepest + 1,
     )
     documents: dict[str, str] = {}
     used: set[str] = set()

@@ -61,6 +61,12 @@
     if (box) { box.textContent = text; box.hidden = false; }
   }
 
+  /* Tiles are drawn at 512 px: a quarter of the requests. Such a tile is that of the zoom above. */
+  var SIDE = 512, promise = L.VectorGrid.Protobuf.prototype._getVectorTilePromise;
+  L.VectorGrid.Protobuf.include({
+    _getVectorTilePromise: function (coords) { return promise.call(this, { x: coords.x, y: coords.y, z: coords.z - 1 }); }
+  });
+
   /* Shapes, marks and labels on canvas tiles, sharp on dense screens. */
   var ratio = Math.min(window.devicePixelRatio || 1, 2);
   var baseTile = L.Canvas.Tile.prototype.initialize;
@@ -165,13 +171,13 @@
   santu.options = function (name) {
     var styles = {}, conf = santu.confs.filter(function (c) { return c.name === name; })[0];
     conf.members.forEach(function (part) { styles[part.name] = santu.styleOf(Object.assign(part, { pick: conf.pick })); });
-    return { rendererFactory: L.canvas.tile, vectorTileLayerStyles: styles, interactive: false, minZoom: conf.minzoom, maxZoom: 22,
+    return { rendererFactory: L.canvas.tile, vectorTileLayerStyles: styles, interactive: false, tileSize: SIDE, minZoom: conf.minzoom + 1, maxZoom: 22,
              getFeatureId: function (f) { return f.id; }, updateWhenZooming: false, keepBuffer: 1, zIndex: conf.z, className: 'santu-' + conf.name };
   };
 
   /* What lies under a place: asked of the tiles that are on the screen, top layer first. */
   function hits(map, latlng, confs) {
-    var found = [], point = map.project(latlng), scale = 256;
+    var found = [], point = map.project(latlng), scale = SIDE;
     confs.slice().reverse().forEach(function (conf) {
       var layer = conf.layer;
       if (!map.hasLayer(layer) || !conf.click) { return; }
