@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     _Steps = tuple[tuple[Longs, Longs], tuple[Longs, Longs]]
 
-EDGES_PER_ROW = 1.5  # a block is refined until a row of small cells meets about so many edges
+EDGES_PER_ROW = 1.2  # a block is refined until a row of small cells meets about so many edges
 CHUNK = 500_000  # borders in cells that are worked on at once: bounds memory
 FLAT = 4e6  # slope of a record above which it lies within NEAR of its ends
 FAR = 1e30

@@ -27,7 +27,7 @@ from geo.index.edges import Edges, edges_of
 if TYPE_CHECKING:
     from geo.index.types import Floats, Ints, Longs
 
-CELLS_PER_EDGE = 1.25
+CELLS_PER_EDGE = 2.5
 
 
 class _Raster(NamedTuple):
@@ -89,7 +89,7 @@ def build(polygons: np.ndarray) -> Arrays:
 
 
 def _frame(xy: Floats) -> tuple[Floats, int, int]:
-    """Cells about square on the ground, in number about that of the edges; the outermost stay empty."""
+    """Cells about square on the ground, in number some times that of the edges; the outermost stay empty."""
     if len(xy) == 0:
         return np.array([0.0, 0.0, 1.0, 1.0]), 1, 1
     west, south = min(xy[:, 0].min(), xy[:, 2].min()), xy[:, 1].min()
