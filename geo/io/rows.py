@@ -176,7 +176,7 @@ def _placed(
     if shapes is None:
         shapes, problems = shape.from_columns(columns, where, rows)
         work.refuse(problems)
-    plan.sampled.append(shapes[:: max(len(shapes) // SAMPLE, 1)])
+    plan.sampled.append(shapes[:: max(len(shapes) // SAMPLE, 1)].copy())  # no view: it would keep all
     given = ~shapely.is_missing(shapes)
     zero = given & shapely.is_valid_input(shapes)
     zero[zero] = (np.abs(shapely.bounds(shapes[zero])) < 1e-9).all(axis=1)

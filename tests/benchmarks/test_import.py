@@ -1,6 +1,5 @@
 """Speed and memory of imports: a year of incidents of a large city from one CSV, in bounded memory."""
 
-import resource
 import subprocess
 import sys
 import textwrap
@@ -73,6 +72,7 @@ def test_rows_per_second_against_geopandas(benchmark, tmp_path):
 
 
 @pytest.mark.scale
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("rows", [250_000, 2_500_000])
 def test_a_year_of_incidents_in_bounded_memory(tmp_path, rows):
     """Ten times the rows, about the same memory: a process of its own, its peak read from the kernel."""
@@ -94,11 +94,10 @@ def test_a_year_of_incidents_in_bounded_memory(tmp_path, rows):
               time.process_time() - c)
     """)
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=1500, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=3500, check=True
     )
     imported, bad, new, same, base, peak, wall, cpu, again = map(float, done.stdout.split())
     print(f"\n{rows:,} rows, {path.stat().st_size / 1e6:.0f} MB: {wall:.0f} s wall, {cpu:.0f} s CPU "
           f"({rows / cpu:,.0f} rows a CPU second), again {again:.0f} s CPU, memory {base:.0f} -> {peak:.0f} MB")  # fmt: skip
     assert (imported, bad, new, same) == (rows, 0, 0, rows)
     assert peak - base < 900, "memory must not grow with the file"
-    assert resource.RUSAGE_CHILDREN
