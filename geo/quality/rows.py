@@ -75,8 +75,10 @@ def geometry(tables: Tables) -> Iterator[gpd.GeoDataFrame]:
         if name == "grids":  # a village of one base grid is drawn twice, rightly
             level = table["level"].astype("str").to_numpy(object)[drawn]
             equal = equal + "|" + level + table["kind"].fillna("").to_numpy(object)[drawn]
-        again = drawn[equal.duplicated().to_numpy()]
-        first = equal.groupby(equal).transform(lambda g: g.index[0]).loc[again].to_numpy(dtype=np.int64)
+        number = pd.factorize(equal)[0]
+        twice = equal.duplicated().to_numpy()
+        first = drawn[np.unique(number, return_index=True)[1]][number[twice]]
+        again = drawn[twice]
         yield faults("geometry.duplicate", name, table.index[again], value=table.index[first].to_numpy(object),
                      message="the same geometry as this row", shapes=shapes[again], crs=tables.crs)  # fmt: skip
 
