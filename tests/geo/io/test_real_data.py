@@ -158,7 +158,7 @@ class TestTaipei:
         assert (report.imported, report.quarantined, report.repairs["geometry.stray_parts"]) == (456, 0, 1)
 
 
-@pytest.mark.parametrize(("name", "epsg", "ceiling"), [("hsinchu_city", "EPSG:3826", 0.929), ("kinmen", "EPSG:3825", 0.985), ("penghu", "EPSG:3825", 0.975)])  # fmt: skip
+@pytest.mark.parametrize(("name", "epsg", "ceiling"), [pytest.param("hsinchu_city", "EPSG:3826", 0.929, marks=pytest.mark.scale), ("kinmen", "EPSG:3825", 0.985), pytest.param("penghu", "EPSG:3825", 0.975, marks=pytest.mark.scale)])  # fmt: skip
 def test_door_plates_lie_in_their_village(shared_data, tmp_path, name, epsg, ceiling):
     store = create_store(tmp_path / "c", name=name)
     load(store, "grids", shared_data(f"taiwan_addresses/{name}_villages.gpkg"), constants={"level": "2"})
@@ -282,7 +282,7 @@ class TestDatum:
         far = shapely.distance(*centres) * 111_000
         assert ((far > 300) & (far < 700)).all()
 
-    @pytest.mark.parametrize("datum", ["gcj02", "bd09"])
+    @pytest.mark.parametrize("datum", ["gcj02", pytest.param("bd09", marks=pytest.mark.scale)])
     def test_a_shifted_register_is_found_and_moved_back(self, demo_small, tmp_path, datum):
         store, path = _demo_store(demo_small, tmp_path, datum)
         report = load(store, "cameras", path)
