@@ -147,6 +147,8 @@ def words(entry: Layer) -> Mapping[str, Mapping[str, str]]:
         if c.allowed
     }
     known |= {"level": {str(k): v for k, v in schema.GRID_LEVELS.items()}} if entry.grids else {}
+    if entry.style.by and entry.style.by not in known:
+        known[entry.style.by] = {str(e.value): e.zh for e in entry.style.entries}
     return {name: known[name] for name in entry.fields if name in known}
 
 

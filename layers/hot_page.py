@@ -21,7 +21,7 @@ MAP = ThemeMap(
     "hotspots",
     "hotspot",
     "hotspots",
-    "category",
+    "gi_bin",
     note="较各网格自身基线，错误发现率 5 %",
 )
 
