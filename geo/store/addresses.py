@@ -25,9 +25,10 @@ from geo.address.aliases import Aliases
 from geo.address.around import base_grids
 from geo.address.audit import audit, summary
 from geo.address.calibrate import fit_city
+from geo.address.compile import compile_gazetteer
 from geo.address.confidence import DEFAULT, Calibration
 from geo.address.engine import AddressEngine
-from geo.address.gazetteer import FORMAT, Gazetteer, compile_gazetteer
+from geo.address.gazetteer import FORMAT, Gazetteer
 from geo.address.names import NameIndex
 from geo.address.normalize import fold_text
 from geo.address.resolve import Hint

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from rapidfuzz import fuzz, process
 
-from geo.address.gazetteer import compile_gazetteer
+from geo.address.compile import compile_gazetteer
 from geo.address.normalize import fold_text
 from geo.address.resolve import Resolver
 from geo.store.addresses import open_gazetteer, write_gazetteer

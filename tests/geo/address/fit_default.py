@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from geo.address.calibrate import measure, trial
+from geo.address.compile import compile_gazetteer
 from geo.address.confidence import NAMES, fit
-from geo.address.gazetteer import compile_gazetteer
 from geo.demo import demo_city
 from tests.geo.address.shared import official_plates, plates
 

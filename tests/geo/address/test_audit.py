@@ -6,7 +6,7 @@ import shapely
 
 from geo.address.around import BaseGrids
 from geo.address.audit import CODES, audit, summary
-from geo.address.gazetteer import compile_gazetteer
+from geo.address.compile import compile_gazetteer
 
 
 def street(name, numbers, *, y=0.0, step=10.0, district="甲区", grid="G1"):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from geo.address.calibrate import fit_city, measure, trial
+from geo.address.compile import compile_gazetteer
 from geo.address.confidence import DEFAULT, NAMES, Calibration, fit
 from geo.address.garble import CLASSES, Garbler
-from geo.address.gazetteer import compile_gazetteer
 from geo.address.resolve import Hint, Resolver
 from tests.geo.address.shared import official_plates
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from geo.address.aliases import Aliases
-from geo.address.gazetteer import compile_gazetteer
+from geo.address.compile import compile_gazetteer
 from geo.address.resolve import Resolver
 from geo.errors import BadInputError
 from geo.store import addresses

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from geo.address import evaluate
-from geo.address.gazetteer import compile_gazetteer
+from geo.address.compile import compile_gazetteer
 from geo.address.resolve import Resolver
 from tests.geo.address.shared import labelled, plates
 
