@@ -9,6 +9,7 @@ import uvicorn
 
 from api.app import asgi
 from api.cli.base import DEFAULT_CITY, CityOption, err
+from api.hotwatch import HotWatch
 from api.routers.hotspots import risk_now
 from api.settings import Settings
 from api.state import ServerState, open_state
@@ -45,11 +46,12 @@ def serve(
 
 
 def _prepare(state: ServerState) -> None:
-    """Make what the first visitor would wait for: tiles, the indexes of the situation card, today's risk."""
+    """Make what the first visitor would wait for: tiles, indexes, today's risk; then watch the hot list."""
     warm(state.city, scope=state.scope)
     situation.warm(state.city)
     with contextlib.suppress(NotFoundError):  # too few incidents for a risk
         risk_now(state.store, state.city, None)
+        HotWatch(state).run()
 
 
 def register(app: typer.Typer) -> None:

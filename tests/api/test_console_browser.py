@@ -278,6 +278,18 @@ def test_a_camera_that_fails_is_redrawn_in_place(
     desk.wait_for_function(f"id => ({shown})(id) === 'triangle'", arg=camera.name)
 
 
+def test_a_grid_that_becomes_hot_is_told(
+    desk: Page, address: str, state: ServerState, demo_small: City
+) -> None:
+    open_console(desk, address, "p=incidents")
+    expect(desk.locator("#live")).to_have_attribute("data-state", "live")
+    with desk.expect_response(lambda r: "/v1/hotspots/grids" in r.url, timeout=60_000):
+        state.live.note(
+            "hotspot", "G1", {"grid_id": "G1", "name": "某网格", "hot": True, "lon": 118.0, "lat": 36.79}
+        )
+    expect(desk.locator("#notice")).to_contain_text("新热点: 某网格")
+
+
 def test_says_how_far_behind_it_is_and_recovers(page: Page, demo_tiny: City) -> None:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -28,7 +29,13 @@ def row(i: int, lon: float = 118.005) -> dict:
 
 
 def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 20))
+    """Run in a thread of its own: a browser test before this one may have left a loop running in the main one."""
+
+    async def bounded():
+        return await asyncio.wait_for(coroutine, 20)
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, bounded()).result()
 
 
 async def read(client, count: int) -> list[dict]:

@@ -44,6 +44,7 @@ const WORDS = {
   classAll: ['全部', 'All'], hot: ['热点', 'Hotspots'], coverage: ['覆盖', 'Coverage'], blind: ['盲区', 'Blind spots'],
   risk1: ['一级（红）', 'level 1 (red)'], risk2: ['二级（橙）', 'level 2 (orange)'], risk3: ['三级（黄）', 'level 3 (yellow)'], risk4: ['四级（蓝）', 'level 4 (blue)'],
   score: ['{n} 分', 'score {n}'], peers: ['同类中位', 'peers'], asOfDay: ['截至', 'as of'],
+  becameHot: ['新热点', 'New hot spot'], noLongerHot: ['热点解除', 'No longer hot'],
   blindNote: ['虚线与叉：最重的 {n} 处，共 {m} 处；数字为名次', 'dashes and crosses: worst {n} of {m}; the number is the rank'],
   uncertain: ['误差约 {n} 米', 'within about {n} m'], noneShown: ['当前筛选下无警情', 'No incidents under these filters'],
 };

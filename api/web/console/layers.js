@@ -29,21 +29,28 @@ export class Layers {
     return this.members(name).length > 0;
   }
 
-  /** Bring the map to what the state says. */
+  /** Bring the map to what the state says; the shading, which may have to be asked for, comes last. */
   async sync() {
-    const wanted = new Map();
-    for (const name of state.on) if (this.has(name)) wanted.set(name, this.plan(name));
+    this.turn = (this.turn || 0) + 1;
+    const mine = this.turn;
+    const names = state.on.filter((n) => this.has(n));
+    for (const name of [...this.shown.keys()]) if (!names.includes(name) && !(name === 'shade' && state.shade)) this.remove(name);
+    for (const name of names) this.put(name, this.plan(name));
     if (state.shade) {
       const plan = await this.planShade();
-      if (plan) wanted.set('shade', plan);
-    }
-    for (const name of [...this.shown.keys()]) if (!wanted.has(name)) this.remove(name);
-    for (const [name, plan] of wanted) {
-      const old = this.shown.get(name);
-      if (!old || old.plan.key !== plan.key) this.show(name, plan);
-      this.shown.get(name).layer.setOpacity(state.opacity[name] ?? 1);
+      if (mine !== this.turn) return;
+      if (plan) this.put('shade', plan);
+      else if (this.shown.has('shade')) this.map.removeLayer(this.shown.get('shade').layer);
+      if (!plan) this.shown.delete('shade');
     }
     this.onStatus();
+  }
+
+  put(name, plan) {
+    const old = this.shown.get(name);
+    if (!old || old.plan.key !== plan.key) this.show(name, plan);
+    else if (name === 'shade') this.mark(name, 'ready');
+    this.shown.get(name).layer.setOpacity(state.opacity[name] ?? 1);
   }
 
   plan(name) {
@@ -60,7 +67,6 @@ export class Layers {
     try {
       this.mark('shade', 'loading');
       const shade = await shadeFor(state.shade, this.config);
-      this.mark('shade', 'ready');
       const query = this.query('grids', grids, shade.indicator ? { indicator: shade.indicator } : {});
       this.legend = { ...grids, ...shade, geometry: 'polygon' };
       const draw = styleOf({ ...grids, style: shade.style });

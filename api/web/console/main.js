@@ -10,6 +10,7 @@ import { Layers } from './layers.js';
 import { Live } from './live.js';
 import { OpenIncidents } from './open.js';
 import { Search } from './search.js';
+import { forget } from './shade.js';
 import { change, onChange, preset, PRESETS, read, state } from './state.js';
 import { Timeline } from './time.js';
 import { Tree } from './tree.js';
@@ -144,11 +145,20 @@ function takeChanges(changes) {
       app.open.put(body, { fresh: kind === 'incident' });
       if (!app.config.latest || body.occurred_at > app.config.latest) app.config.latest = body.occurred_at;
     } else if (kind === 'camera' || kind === 'facility') app.layers.update(kind, id, body.state);
+    else if (kind === 'hotspot') heat(body);
     else if (kind === 'warning') notify(body.text || body.zh || id, { error: true });
   }
   byId('data-to').textContent = app.config.latest ? t('dataTo', { t: moment(app.config.latest, app.config.timezone) }) : '';
   clearTimeout(app.listing);
   app.listing = setTimeout(() => app.open.list(), 200);
+}
+
+/** A grid became hot, or is so no longer: say it, and colour the grids anew where they show it. */
+function heat(body) {
+  notify(`${t(body.hot ? 'becameHot' : 'noLongerHot')}: ${body.name || body.grid_id}`, { error: body.hot });
+  if (!app.config.analyses[state.shade]) return;
+  clearTimeout(app.heating);
+  app.heating = setTimeout(() => { forget(); app.layers.sync(); }, 500);
 }
 
 /** What was missed is not known any more: load everything anew. */

@@ -5,6 +5,10 @@ import { state, windowOf } from './state.js';
 
 const NONE = { value: -1, zh: '无', en: 'none', colour: '#eeeeee', shape: 'fill' };
 const made = new Map();
+let round = 0;
+
+/** What was answered is out of date. */
+export const forget = () => { made.clear(); round += 1; };
 
 /** Style and values: {style, indicator | values, version}. */
 export async function shadeFor(name, config) {
@@ -20,7 +24,7 @@ async function analysed(name, analysis, config) {
   const params = { ...analysis.params };
   if (analysis.until && state.from) params[analysis.until] = windowOf(config).last;
   if (analysis.category && state.category.length === 1) [params[analysis.category]] = state.category;
-  const key = `${name}|${JSON.stringify(params)}`;
+  const key = `${analysis.path}|${JSON.stringify(params)}`;
   if (!made.has(key)) {
     const answer = await get(analysis.path, params, { kind: 'shade' });
     made.set(key, answer);
@@ -34,5 +38,5 @@ async function analysed(name, analysis, config) {
     if (rank >= 0) values.set(id, rank);
   }
   const entries = [NONE, ...analysis.ranks.map((r, i) => ({ value: i, zh: r.zh, en: r.en, colour: r.colour, shape: 'fill' }))];
-  return { style: { by: 'rank', fixed: analysis.fixed, entries, mark: null, opacity: 0.6, weight: 0.8, radius: 6, label: '' }, values, version: key };
+  return { style: { by: 'rank', fixed: analysis.fixed, entries, mark: null, opacity: 0.6, weight: 0.8, radius: 6, label: '' }, values, version: `${key}|${made.get(key).until || ''}|${round}` };
 }
