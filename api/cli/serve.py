@@ -13,7 +13,7 @@ from api.hotwatch import HotWatch
 from api.routers.hotspots import risk_now
 from api.settings import Settings
 from api.state import ServerState, open_state
-from geo import situation
+from geo import covered, situation
 from geo.errors import NotFoundError
 from layers.folium_map import warm
 
@@ -49,6 +49,7 @@ def _prepare(state: ServerState) -> None:
     """Make what the first visitor would wait for: tiles, indexes, today's risk; then watch the hot list."""
     warm(state.city, scope=state.scope)
     situation.warm(state.city)
+    covered.warm(state.city)
     with contextlib.suppress(NotFoundError):  # too few incidents for a risk
         risk_now(state.store, state.city, None)
         HotWatch(state).run()
