@@ -17,7 +17,12 @@ CLEAR_M = 0.3
 
 
 def free_of_buildings(
-    xy: Floats, bearing_deg: Floats, blocks: NDArray[np.object_], *, within_m: float = 3.0
+    xy: Floats,
+    bearing_deg: Floats,
+    blocks: NDArray[np.object_],
+    *,
+    within_m: float = 3.0,
+    tree: shapely.STRtree | None = None,
 ) -> tuple[Floats, NDArray[np.object_]]:
     """Set cameras that lie in or on a building in front of its wall (墙装相机移至墙外).
 
@@ -34,6 +39,8 @@ def free_of_buildings(
         Disjoint valid polygons, holes allowed.
     within_m
         How deep a wall camera may be drawn inside.
+    tree
+        Index of `blocks`, if there is one already.
 
     Returns
     -------
@@ -42,7 +49,7 @@ def free_of_buildings(
     """
     moved = xy.copy()
     place = np.full(len(xy), OUTSIDE, dtype=object)
-    tree = shapely.STRtree(blocks)
+    tree = shapely.STRtree(blocks) if tree is None else tree
     camera, block = tree.query(shapely.points(xy), predicate="intersects")
     camera, first = np.unique(camera, return_index=True)
     block = block[first]

@@ -188,16 +188,16 @@ def _judged(
 ) -> tuple[NDArray[np.object_], NDArray[np.bool_], NDArray[np.bool_]]:
     """Places to judge, whether they are not where the list put them, and whether there is none."""
     places = targets.geometry.to_numpy().copy()
-    blocks = watch.fields.scene.flat.blocks
+    blocks, tree = watch.fields.scene.flat.shapes, watch.fields.scene.flat.shape_tree
     kind = shapely.get_type_id(places)
     moved, lost = np.zeros(len(places), dtype=bool), shapely.is_missing(places) | shapely.is_empty(places)
     points = np.flatnonzero((kind == 0) & ~lost)
     xy = shapely.get_coordinates(places[points])
-    free, where = free_of_buildings(xy, np.full(len(xy), np.nan), blocks, within_m=INSIDE_M)
+    free, where = free_of_buildings(xy, np.full(len(xy), np.nan), blocks, within_m=INSIDE_M, tree=tree)
     places[points] = shapely.points(free)
     moved[points], lost[points] = where == "snapped", where == "inside"
     areas = np.flatnonzero(np.isin(kind, (3, 6)) & ~lost)
-    row, block = shapely.STRtree(blocks).query(places[areas], predicate="intersects")
+    row, block = tree.query(places[areas], predicate="intersects")
     for at in np.unique(row):
         whole = places[areas[at]]
         built = shapely.union_all(blocks[block[row == at]])

@@ -62,6 +62,11 @@ class Sectors:
             self.eye_m[rows],
         )
 
+    def join(self, other: Sectors) -> Sectors:
+        """Return these sectors followed by others."""
+        names = ("x", "y", "start", "opening", "far", "near", "eye_m")
+        return Sectors(*(np.concatenate([getattr(self, n), getattr(other, n)]) for n in names))
+
     @property
     def area(self) -> NDArray[np.float64]:
         """Area of each open sector, m² (no building considered)."""

@@ -178,7 +178,11 @@ def _placed(
     there = np.flatnonzero(np.isfinite(xy).all(axis=1))
     place = np.full(len(cameras), "outside", dtype=object)
     xy[there], place[there] = free_of_buildings(
-        xy[there], optics["bearing_deg"].to_numpy()[there], scene.flat.blocks, within_m=snap_m
+        xy[there],
+        optics["bearing_deg"].to_numpy()[there],
+        scene.flat.shapes,
+        within_m=snap_m,
+        tree=scene.flat.shape_tree,
     )
     optics["place"] = place
     return xy

@@ -207,6 +207,50 @@ def watch(
     )
 
 
+def part(watch: Watch, rows: Ints) -> Watch:
+    """Return some cameras of a watch, nothing computed again (局部)."""
+    fields_ = watch.fields
+    position = np.full(len(watch), -1)
+    position[fields_.rows] = np.arange(len(fields_.rows))
+    swept = position[rows] >= 0
+    some = Fields(
+        fields_.cameras[rows],
+        fields_.optics.iloc[rows],
+        fields_.xy[rows],
+        np.flatnonzero(swept),
+        fields_.sectors.take(position[rows][swept]),
+        fields_.shapes[rows],
+        fields_.area_m2[rows],
+        fields_.scene,
+        fields_.crs,
+    )
+    return Watch(some, watch.on[rows], watch.lit[rows], watch.device[rows], watch.ids[rows])
+
+
+def together(one: Watch, two: Watch) -> Watch:
+    """Return the cameras of two watches of one scene as one; devices of the two are held apart."""
+    a, b = one.fields, two.fields
+    joined = Fields(
+        a.cameras.append(b.cameras),
+        pd.concat([a.optics, b.optics]),
+        np.concatenate([a.xy, b.xy]),
+        np.concatenate([a.rows, b.rows + len(one)]),
+        a.sectors.join(b.sectors),
+        np.concatenate([a.shapes, b.shapes]),
+        np.concatenate([a.area_m2, b.area_m2]),
+        a.scene,
+        a.crs,
+    )
+    device = np.concatenate([one.device, two.device + one.device.max(initial=-1) + 1])
+    return Watch(
+        joined,
+        np.concatenate([one.on, two.on]),
+        np.concatenate([one.lit, two.lit]),
+        device,
+        np.concatenate([one.ids, two.ids]),
+    )
+
+
 def without(watch: Watch, rows: Mask) -> Watch:
     """Return the watch with some cameras dark (失效情景): they keep their rows and see nothing."""
     return replace(watch, on=watch.on & ~rows)

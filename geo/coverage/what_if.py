@@ -12,6 +12,7 @@ import shapely
 
 from geo.coverage.ledger import ledger
 from geo.coverage.view import areal
+from geo.coverage.watch import part, together
 from geo.coverage.watch import watch as make_watch
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def what_if(
         gained,
         lost,
         _by_zone(zones, gained, lost),
-        _targets(cameras, watch, (put, old_rows), touched, targets),
+        _targets(watch, new, old_rows, touched, targets),
         gpd.GeoSeries(
             new_shapes, index=put.index if new is not None and put is not None else None, crs=cameras.crs
         ),
@@ -111,25 +112,24 @@ def _by_zone(zones: gpd.GeoSeries, gained: shapely.Geometry, lost: shapely.Geome
 
 
 def _targets(
-    cameras: gpd.GeoDataFrame,
     watch: Watch,
-    change: tuple[gpd.GeoDataFrame | None, NDArray[np.intp]],
+    new: Watch | None,
+    gone: NDArray[np.intp],
     touched: NDArray[np.object_],
     targets: gpd.GeoDataFrame,
 ) -> pd.DataFrame:
     """Ledger of the targets that the change may reach, before and after, with the cameras around them only."""
-    put, gone = change
     # a target in a building is judged in front of its wall: look a little farther than the fields
-    reach = shapely.box(*(shapely.bounds(touched) + np.array([-31.0, -31.0, 31.0, 31.0])).T)
-    reach = reach[~shapely.is_empty(touched)]
-    hit = np.unique(targets.sindex.query(reach, predicate="intersects")[1])
-    part = targets.iloc[hit]
-    around = shapely.box(*part.total_bounds).buffer(35.0) if len(part) else shapely.Polygon()
-    rows = np.unique(np.append(watch.fields.tree.query(around, predicate="intersects"), gone))
+    real = touched[~shapely.is_empty(touched)]
+    reach = shapely.box(*(shapely.bounds(real) + np.array([-31.0, -31.0, 31.0, 31.0])).T)
+    some = targets.iloc[np.unique(targets.sindex.query(reach, predicate="intersects")[1])]
+    places = shapely.box(*(shapely.bounds(some.geometry.to_numpy()) + np.array([-35.0, -35.0, 35.0, 35.0])).T)
+    # circles of the nominal claim reach farther than fields: those do not change what is compared here
+    around = np.unique(watch.fields.tree.query(places, predicate="intersects")[1])
+    before = part(watch, np.union1d(around, gone))
+    after = part(watch, np.setdiff1d(around, gone))
+    after = after if new is None else together(after, new)
     columns = ["covered", "effective"]
-    then = ledger(part, make_watch(cameras.iloc[rows], watch.fields.scene, previous=watch))[columns]
-    rest = cameras.iloc[np.setdiff1d(rows, gone)]
-    changed = rest if put is None or put.empty else gpd.GeoDataFrame(pd.concat([rest, put]), crs=cameras.crs)
-    now = ledger(part, make_watch(changed, watch.fields.scene, previous=watch))[columns]
+    then, now = ledger(some, before)[columns], ledger(some, after)[columns]
     table = then.add_suffix("_before").join(now)
     return table[(then.to_numpy() != now.to_numpy()).any(axis=1)]
