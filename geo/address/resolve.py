@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from geo.address.normalize import Folded
 
 SAME_PLACE_M = 15.0
-MOST_NEAR = 40  # near names that are looked into, cheapest first
+MOST_NEAR = 28  # near names that are looked into, cheapest first
 WINDOW = 64  # characters around the first number that are searched for near names
 SEPARATE_M = 150.0
 NUMBERED = (EXACT, SUB, INTERPOLATED, EXTRAPOLATED)
@@ -210,8 +210,8 @@ class Resolver:
         answers = []
         for group in groups:
             kept = distinct(group, limit + 3)
-            candidates = [self._candidate(f, folded) for f in kept]
-            for candidate, numbers in zip(candidates, features(kept), strict=True):
+            candidates = [self._candidate(f, folded) for f in kept[:limit]]
+            for candidate, numbers in zip(candidates, features(kept), strict=False):
                 candidate.features = numbers
                 candidate.confidence = self.calibration.probability(numbers)
             self._name_missing(candidates[0], kept[0], mentions)
@@ -281,7 +281,7 @@ class Resolver:
             street = g.street_text[f.at]
             lane = ""
             if f.plate >= 0 and f.precision != "street":
-                lane = g.lane_text[self._path_of(f.plate, f.at)]
+                lane = g.lane_text[self.search.path_with(f.plate)]
             number = ""
             if f.number in (EXACT, SUB) and f.plate >= 0:
                 number = house_text(
@@ -301,14 +301,6 @@ class Resolver:
         if f.kind == gz.POI:
             return lead + g.poi_text[f.at]
         return lead
-
-    def _path_of(self, plate: int, street: int) -> int:
-        """Path that a plate belongs to."""
-        g = self.gazetteer
-        for path in self.search.paths_of(street):
-            if int(g.path_start[path]) <= plate < int(g.path_end[path]):
-                return path
-        return 0
 
 
 _SOURCE = {

@@ -23,8 +23,6 @@ from geo.address.names import HOW
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from geo.address.gazetteer import Gazetteer
 
 WILD = 0.9  # cost of a name from which it counts only in the district that the text names
@@ -108,6 +106,8 @@ class Search:
         self.chain = lru_cache(maxsize=4096)(self._ancestors)
         self.postings = lru_cache(maxsize=16_384)(self._postings)
         self._path_key = gazetteer.path_key
+        self._paths = np.argsort(gazetteer.path_start)
+        self._starts = gazetteer.path_start[self._paths]
 
     # ------------------------------------------------------------------ names
     def exact(self, text: str) -> list[Hit]:
@@ -185,17 +185,13 @@ class Search:
         at = int(np.searchsorted(self._path_key, key))
         return at if at < len(self._path_key) and self._path_key[at] == key else -1
 
+    def path_with(self, plate: int) -> int:
+        """Path (street and lane) that a plate stands on."""
+        return int(self._paths[int(np.searchsorted(self._starts, plate, "right")) - 1])
+
     def in_lane(self, plate: int) -> bool:
         """Whether a plate stands in a lane of its street, not on the street itself."""
-        g = self.gazetteer
-        if plate < 0:
-            return False
-        order = np.flatnonzero((g.path_start <= plate) & (plate < g.path_end))
-        return bool(len(order)) and bool(g.lane_text[int(order[0])])
-
-    def paths_of(self, street: int) -> NDArray[np.intp]:
-        """Paths (lanes) of a street."""
-        return np.flatnonzero(self.gazetteer.path_street == street)
+        return plate >= 0 and bool(self.gazetteer.lane_text[self.path_with(plate)])
 
     def path_after(self, text: str, street: int, at: int) -> tuple[int, int, bool]:
         """(path, where it ends, whether a lane was said that this street lacks) after a street's name."""
