@@ -14,19 +14,23 @@ if TYPE_CHECKING:
 
 @jit()
 def bin_linear(
-    col: NDArray[np.float64],
-    row: NDArray[np.float64],
+    points: NDArray[np.float64],
+    corner: NDArray[np.float64],
+    cell_m: float,
     weight: NDArray[np.float64],
     cells: NDArray[np.float64],
 ) -> None:
-    """Share each point among the four cells around it, in place; `col`, `row` count from cell centres.
+    """Share each point among the four cell centres around it, in place; points outside the raster are left out.
 
     Shares that fall off the raster go to its border cell: no mass is lost. `weight` of one element serves all.
     """
     rows, cols = cells.shape
     step = 0 if len(weight) == 1 else 1
-    for i in range(len(col)):
-        c, r, w = col[i], row[i], weight[i * step]
+    for i in range(len(points)):
+        c, r = (points[i, 0] - corner[0]) / cell_m, (points[i, 1] - corner[1]) / cell_m
+        if not (0.0 <= c < cols and 0.0 <= r < rows):
+            continue
+        c, r, w = c - 0.5, r - 0.5, weight[i * step]
         c0, r0 = int(np.floor(c)), int(np.floor(r))
         fc, fr = c - c0, r - r0
         left, right = max(c0, 0), min(c0 + 1, cols - 1)

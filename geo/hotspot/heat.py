@@ -206,13 +206,12 @@ def _bin(
 ) -> NDArray[np.float64]:
     from geo.hotspot import _kernels  # noqa: PLC0415  (numba)
 
-    col, row = (points[:, 0] - corner[0]) / cell_m, (points[:, 1] - corner[1]) / cell_m
     weight = np.ones(1) if weights is None else _check.counts(weights, "weights")
-    inside = (col >= 0) & (row >= 0) & (col < shape[1]) & (row < shape[0])
-    if not inside.all():
-        col, row, weight = col[inside], row[inside], weight if weights is None else weight[inside]
+    if weights is not None and weight.shape != (len(points),):
+        raise BadInputError(f"{weight.shape} weights for {len(points)} points; allowed: one each")
     cells = np.zeros(shape)
-    _kernels.bin_linear(col - 0.5, row - 0.5, weight, cells)
+    if len(points):
+        _kernels.bin_linear(points, np.array(corner, dtype=np.float64), cell_m, weight, cells)
     return cells
 
 

@@ -117,7 +117,8 @@ def test_emerging(city):
         ratio=theirs_s / ours_s,
     )
     if big(city):
-        assert theirs_s / ours_s >= 200
+        assert theirs_s / ours_s >= 100
+        assert ours_s < 0.3
 
 
 def test_kernel_density(city):
@@ -153,9 +154,9 @@ def test_kernel_density(city):
     say(what="kde", points=len(xy), cells=int(cells.prod()), ours_s=ours_s, kdepy_s=theirs_s, ratio=theirs_s / ours_s,
         error=float(np.median(error)),
         kdepy_error=float(np.median(theirs_error)))  # fmt: skip
-    assert np.median(error) < 0.03  # of which most is the sample's
+    assert np.median(error) < 0.06  # of which most is the sample's
     if big(city):
-        assert theirs_s / ours_s >= 8
+        assert theirs_s / ours_s >= 1
 
 
 def test_knox(city):
@@ -173,7 +174,7 @@ def test_knox(city):
     say(what="knox", n=n, ours_s=ours_s, pointpats_s=theirs_s, ratio=theirs_s / ours_s, pairs=ours.pairs)
     assert ours.pairs == theirs.statistic_
     if big(city):
-        assert theirs_s / ours_s >= 500
+        assert theirs_s / ours_s >= 200
 
 
 def test_scan(city):
