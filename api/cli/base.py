@@ -1,7 +1,7 @@
 """What every command shares: options, consoles, exit codes, errors in words."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -12,15 +12,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from geo.errors import SantuError
-
-app = typer.Typer(
-    name="santu",
-    help="Santu 三图: which grid is this place, what happens there, what do the cameras see.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -51,10 +42,27 @@ def progress(label: str, total: int | None = None) -> Iterator[tuple[Progress, i
         yield bar, int(bar.add_task(label, total=total))
 
 
-def main() -> None:
-    """Run `santu`: exit code 0, 1 (the answer is "no", or data was refused) or 2 (usage)."""
+def make_app() -> typer.Typer:
+    """Return an application without commands."""
+    app = typer.Typer(
+        name="santu",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+    @app.callback()
+    def santu() -> None:
+        """Santu 三图: which grid is this place, what happens there, what do the cameras see."""
+
+    return app
+
+
+def run(application: Callable[[], None]) -> None:
+    """Run a command: exit code 0, 1 (the answer is "no", or data was refused) or 2 (usage)."""
     try:
-        app()
+        application()
     except SantuError as error:
         err.print(f"santu: {error}", style="red", markup=False)
         raise SystemExit(1) from None
