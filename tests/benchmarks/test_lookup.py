@@ -227,6 +227,7 @@ def test_build(benchmark, small):
 
 
 @pytest.mark.scale
+@pytest.mark.timeout(1800)
 @needs_numba
 def test_bulk_at_city_scale(full, capsys):
     with tools.postgis() as address, capsys.disabled():
@@ -265,6 +266,7 @@ def test_bulk_at_city_scale(full, capsys):
 
 
 @pytest.mark.scale
+@pytest.mark.timeout(1800)
 @needs_numba
 def test_one_lookup_at_city_scale(full, capsys):
     import psycopg

@@ -114,6 +114,7 @@ def test_the_short_way_beats_an_idiomatic_route():
 
 
 @pytest.mark.scale
+@pytest.mark.timeout(1800)
 def test_requests_at_city_scale(tmp_path, capsys):
     made = tools.coverage(15_000, 100_000)
     place, city = store_of(made, tmp_path / "city")
