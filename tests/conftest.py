@@ -101,3 +101,8 @@ def offline_page(page, live_server: str) -> Iterator[object]:
     page.watch = browser_tools.Watch(page, (live_server,))
     yield page
     page.watch.check()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests run last: Playwright keeps an event loop running in its process, where others start their own."""
+    items.sort(key=lambda item: "page" in getattr(item, "fixturenames", ()) or "browser" in item.keywords)
