@@ -1,4 +1,7 @@
-"""What routes ask for: the city of this moment, its store, the scope of the caller, an indicator."""
+"""What routes ask for: the city of this moment, its store, the scope of the caller, an indicator.
+
+They are `async` so that they are called where they are: a plain `def` costs a hop to the thread pool each.
+"""
 
 from typing import Annotated
 
@@ -10,23 +13,23 @@ from geo.indicators import INDICATORS, Indicator, indicator
 from geo.scope import Scope
 
 
-def get_state(request: Request) -> ServerState:
+async def get_state(request: Request) -> ServerState:
     """Return the server's state."""
     state: ServerState = request.app.state.server
     return state
 
 
-def get_city(state: Annotated[ServerState, Depends(get_state)]) -> City:
+async def get_city(state: Annotated[ServerState, Depends(get_state)]) -> City:
     """Return the snapshot of this moment; the request keeps it to its end."""
     return state.city
 
 
-def get_scope(state: Annotated[ServerState, Depends(get_state)]) -> Scope:
+async def get_scope(state: Annotated[ServerState, Depends(get_state)]) -> Scope:
     """Return who asks and what they may see."""
     return state.scope
 
 
-def get_indicator(name: Annotated[str, Path(description=f"One of: {', '.join(INDICATORS)}")]) -> Indicator:
+async def get_indicator(name: Annotated[str, Path(description=f"One of: {', '.join(INDICATORS)}")]) -> Indicator:
     """Parse the name of an indicator."""
     return indicator(name)
 

@@ -212,7 +212,10 @@ def locate(lookup: GridLookup, lon: ArrayLike, lat: ArrayLike) -> pd.DataFrame:
 
 def codes(level: Level, position: Positions) -> pa.Array:
     """Codes of grids by position; null for -1."""
-    return level.text.take(pa.array(position, mask=position < 0))
+    outside = position < 0
+    if outside.all():
+        return pa.nulls(len(position), level.text.type)
+    return level.text.take(pa.array(position, mask=outside) if outside.any() else pa.array(position))
 
 
 def _gather(table: Positions, position: Positions) -> Positions:
