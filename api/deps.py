@@ -29,7 +29,9 @@ async def get_scope(state: Annotated[ServerState, Depends(get_state)]) -> Scope:
     return state.scope
 
 
-async def get_indicator(name: Annotated[str, Path(description=f"One of: {', '.join(INDICATORS)}")]) -> Indicator:
+async def get_indicator(
+    name: Annotated[str, Path(description=f"One of: {', '.join(INDICATORS)}")],
+) -> Indicator:
     """Parse the name of an indicator."""
     return indicator(name)
 

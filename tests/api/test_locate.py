@@ -85,7 +85,8 @@ def test_odd_spellings_go_to_the_application(demo_tiny, query):
 
 def test_an_ordinary_request_does_not_reach_the_application(demo_tiny):
     app = asgi(ServerState(demo_tiny))
-    spy = app.app = Spy(app.app)
+    short = app.app
+    spy = short.app = Spy(short.app)
     get(app, "/v1/locate?lon=118.05&lat=36.81")
     assert spy.seen == []
 

@@ -68,7 +68,8 @@ def test_rows_per_second_against_geopandas(benchmark, tmp_path):
     assert stored["stage"].isin(["closed", "handling", "assigned"]).all()
     assert stored["occurred_at"].dt.tz_convert("Asia/Shanghai").dt.year.eq(2024).all()
     benchmark.extra_info["times_unchecked"] = checked / unchecked
-    assert checked < 8 * unchecked + 1
+    if sys.gettrace() is None:  # coverage slows our Python and not GDAL's C
+        assert checked < 8 * unchecked + 1
 
 
 @pytest.mark.scale
