@@ -32,6 +32,7 @@ KINDS = {
 }
 PLACED = {"camera": "cameras", "facility": "facilities"}  # kinds whose place the snapshot knows
 RESTRICTED = "camera"
+INTERNAL = frozenset({"warning"})  # small counts and single incidents: never for the public
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +227,8 @@ class Hub:
         if chosen and (want.grid or not want.scope.whole_city):
             inside = self._inside(want, chosen)
             chosen = [c for c, ok in zip(chosen, inside, strict=True) if ok]
+        if want.scope.role == "public":
+            chosen = [c for c in chosen if c.kind not in INTERNAL]
         if not want.scope.sees_secret:
             chosen = [c for c in chosen if c.kind != RESTRICTED or not self._secret(c.id)]
         if not chosen:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -118,14 +119,28 @@ class ServerState:
     def hot_list(self, *, category: str | None, source: str | None, top: int) -> HotList:
         """Return the hottest grids now; counts are loaded once per snapshot and day, then kept incident by incident."""
         with self.lock:
-            today = watch.last_day(self.city) or date(2000, 1, 1)
-            key = (self.city.version("grids", "incidents"), today)
-            if self.ring is None or self._ring_of != key:
-                self.ring, self._ring_of = watch.ring_of(self.city, today=today), key
-                arrived = self.live.rows()
-                if arrived:
-                    self._count(self.ring, frame_of(arrived))
-            return self.ring.hot(category=category, source=source, top=top)
+            return self._counts().hot(category=category, source=source, top=top)
+
+    def alarms(self, *, told: Collection[tuple[str, str]] = ()) -> pd.DataFrame:
+        """Return the early warnings of this moment (`watch.alarms_of`), those already `told` left out."""
+        with self.lock:
+            return watch.alarms_of(self.city, self._counts(), told=told)
+
+    def today(self) -> date:
+        """Return the last day of the live counts; the data's last day before anything is counted."""
+        with self.lock:
+            return self._counts().today
+
+    def _counts(self) -> RingCounts:
+        """Live counts of the snapshot and of what has arrived since."""
+        today = watch.last_day(self.city) or date(2000, 1, 1)
+        key = (self.city.version("grids", "incidents"), today)
+        if self.ring is None or self._ring_of != key:
+            self.ring, self._ring_of = watch.ring_of(self.city, today=today), key
+            arrived = self.live.rows()
+            if arrived:
+                self._count(self.ring, frame_of(arrived))
+        return self.ring
 
     def _count(self, ring: RingCounts, frame: gpd.GeoDataFrame) -> None:
         found = self.city.locate(frame.geometry.x.to_numpy(), frame.geometry.y.to_numpy())

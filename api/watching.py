@@ -141,40 +141,79 @@ def store_forecast(
     category: str | None,
     source: str | None,
     week: date | None = None,
-) -> dict[str, Any]:
-    """Return the stored forecast of a week; make and store it if there is none. What is stored never changes."""
+) -> tuple[dict[str, Any], bool]:
+    """Return the stored forecast of a week, and whether this call has stored it.
+
+    What is stored never changes: of several processes that issue at once, the first wins.
+    """
     chosen = week or max(ledger.next_week(watch.cube_of(city).last_day), week_of(now.date()))
     origin = source or watch.default_source(watch.cube_of(city))
     key = ledger.key_of(chosen, category, origin)
     kept = dict(store.records(ledger.FORECASTS)).get(key)
     if kept is not None:
-        return kept
+        return kept, False
     body = watch.forecast_of(
         city, issued_at=now.isoformat(timespec="seconds"), week=chosen, category=category, source=origin
     )
     with store.transaction() as change:
+        kept = dict(store.records(ledger.FORECASTS)).get(
+            key
+        )  # within the transaction: nobody else writes now
+        if kept is not None:
+            return kept, False
         change.record(ledger.FORECASTS, key, body)
-        change.audit("forecast", "forecast.issue", key, f"digest {body['digest']}")
-    return body
+        change.audit("forecast", "forecast.issue", key, f"{body['issued']}, digest {body['digest']}")
+    return body, True
 
 
-def ledger_answer(store: Store | None, city: City, today: date, *, settle: bool = False) -> dict[str, Any]:
-    """Every scored week beside the naive forecasts and the oracle; with `settle`, score what is due first."""
-    if store is None:
-        return {"weeks": 0, "waiting": [], "summary": [], "scores": []}
-    forecasts = dict(store.records(ledger.FORECASTS))
+def forecast_now(
+    store: Store | None, city: City, now: datetime, *, category: str | None, source: str | None
+) -> dict[str, Any]:
+    """Return the stored forecast of this week or, where there is none, of the next; else a preview that is not stored."""
+    origin = source or watch.default_source(watch.cube_of(city))
+    if store is not None:
+        ends = [
+            ledger.key_of(week_of(now.date()) + weeks * ledger.WEEK, category, origin) for weeks in (0, 1)
+        ]
+        kept = dict(store.records(ledger.FORECASTS))
+        for key in ends:
+            if key in kept:
+                return kept[key] | {"stored": True}
+    body = watch.forecast_of(city, issued_at=f"{now:%Y-%m-%d}", category=category, source=origin)
+    return body | {"stored": False}
+
+
+def settle_due(store: Store, city: City, now: datetime) -> int:
+    """Score every stored forecast whose week is over and that has no score yet; how many."""
     scored = dict(store.records(ledger.SCORES))
-    if settle:
-        for key, forecast in forecasts.items():
-            result = None if key in scored else watch.settle(city, forecast, today)
-            if result is not None:
-                scored[key] = result
-                with store.transaction() as change:
-                    change.record(ledger.SCORES, key, result)
+    number = 0
+    for key, forecast in dict(store.records(ledger.FORECASTS)).items():
+        result = None if key in scored else watch.settle(city, forecast, now.date())
+        if result is not None:
+            with store.transaction() as change:
+                change.record(ledger.SCORES, key, result)
+            number += 1
+    return number
+
+
+def ledger_answer(store: Store | None) -> dict[str, Any]:
+    """Every scored week beside the naive forecasts and the oracle, and what is stored and waits for its score."""
+    if store is None:
+        return {"weeks": 0, "waiting": [], "stored": [], "summary": [], "scores": []}
+    scored = dict(store.records(ledger.SCORES))
+    stored = dict(store.records(ledger.FORECASTS))
+    waiting = sorted(set(stored) - set(scored))
+    rows = [
+        {"week": f["week"], "category": f["category"] or "*", "source": f["source"] or "*",
+         "issued_at": f["issued_at"], "issued": ledger.timing(date.fromisoformat(f["week"]), f["issued_at"]),
+         "last_day": f["last_day"]}
+        for f in map(stored.__getitem__, waiting)
+    ]  # fmt: skip
     table = ledger.table(scored.values())
     return {
         "weeks": int(table["week"].nunique()),
-        "waiting": sorted(set(forecasts) - set(scored)),
+        "waiting": waiting,
+        "stored": rows,
         "summary": plain(ledger.summary(table)),
         "scores": plain(table),
     }

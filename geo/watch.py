@@ -21,6 +21,8 @@ from geo.hotspot.report import RECENT_DAYS
 from geo.hotspot.sensitivity import sensitivity
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import geopandas as gpd
     from numpy.typing import NDArray
 
@@ -211,8 +213,8 @@ def forecast_of(
 ) -> dict[str, Any]:
     """Forecast of a week (`hotspot.ledger.issue`), default the first after the data; of independent sources."""
     known_at = None
-    if week is not None and pd.Timestamp(issued_at).date() > week:
-        known_at = pd.Timestamp(week, tz=city.timezone)  # replayed: only what was known before the week
+    if week is not None and ledger.timing(week, issued_at) != "before":
+        known_at = pd.Timestamp(week, tz=city.timezone)  # late: only what was known before the week
     cube = cube_of(city, known_at=known_at)
     chosen = week or ledger.next_week(cube.last_day)
     source = default_source(cube) if source is None else source
@@ -359,6 +361,27 @@ def ring_of(city: City, *, today: date | None = None, recent_days: int = RECENT_
     )
     ring.load(cube, city.degrees("incidents").index)
     return ring
+
+
+def alarms_of(city: City, ring: RingCounts, *, told: Collection[tuple[str, str]] = ()) -> pd.DataFrame:
+    """Early warnings of the live counts (`hotspot.alarms`); what chance does is measured on the city's history."""
+    span, day = ring.alarm_span, last_day(city)
+
+    def compute() -> dict[str, float]:
+        cube = cube_of(city, until=day)
+        if cube.days < span.recent + span.gap + span.baseline:
+            return {}
+        phi = {}
+        for name in cube.categories:
+            plane = cube.plane(category=name)
+            cut = hotspot.windows(
+                plane, recent_days=span.recent, baseline_days=span.baseline, gap_days=span.gap
+            )
+            phi[name] = hotspot.alarm_overdispersion(hotspot.past_windows(plane, cut, span.gap))
+        return phi
+
+    phi = city.derive(f"alarm-phi:{span}:{day}", ("grids", "incidents"), compute)
+    return hotspot.alarms(ring, phi, told=told)
 
 
 def _plain_grids(city: City) -> gpd.GeoDataFrame:

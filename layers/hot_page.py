@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from geo.hotspot import ledger
 from layers.folium_map import ThemeMap, page
 
 if TYPE_CHECKING:
@@ -26,29 +27,40 @@ MAP = ThemeMap(
 )
 
 
-def document(city: City, *, scope: Scope, ledger: Sequence[Mapping[str, Any]], lang: str = "zh") -> str:
+def document(
+    city: City,
+    *,
+    scope: Scope,
+    scores: Sequence[Mapping[str, Any]],
+    waiting: Sequence[Mapping[str, Any]] = (),
+    lang: str = "zh",
+) -> str:
     """Return the hotspot map with the ledger's summary beside it (热点研判图与预测台账).
 
     Parameters
     ----------
     city, scope, lang
         As for the other maps.
-    ledger
+    scores
         Rows of `hotspot.ledger.summary`.
+    waiting
+        Forecasts that are stored and wait for the end of their week: `week`, `category`, `issued_at`, `issued`.
     """
     text, _ = page(city, MAP, scope=scope, lang=lang)
-    return text.replace("</body>", ledger_panel(ledger, lang=lang) + "</body>", 1)
+    return text.replace("</body>", ledger_panel(scores, waiting, lang=lang) + "</body>", 1)
 
 
-def ledger_panel(rows: Sequence[Mapping[str, Any]], *, lang: str = "zh") -> str:
+def ledger_panel(
+    rows: Sequence[Mapping[str, Any]], waiting: Sequence[Mapping[str, Any]] = (), *, lang: str = "zh"
+) -> str:
     """Return the ledger as a table that folds away: hits, PAI and PEI* of every method beside the best possible."""
     zh = lang == "zh"
     title = (
         "预测台账（预测先存档、周后核验）" if zh else "Forecast ledger (stored before the week, scored after)"
     )
     none = "尚无已核验的预测" if zh else "No forecast has been scored yet"
-    head = ("类别", "来源", "面积", "方法", "周数", "命中", "总数", "命中率", "PAI", "PEI*", "最优PAI") if zh else (
-        "category", "source", "area", "method", "weeks", "hits", "total", "hit rate", "PAI", "PEI*", "best PAI",
+    head = ("存档", "类别", "来源", "面积", "方法", "周数", "命中", "总数", "命中率（95 %）", "PAI", "PEI*", "最优PAI") if zh else (
+        "issued", "category", "source", "area", "method", "weeks", "hits", "total", "hit rate (95 %)", "PAI", "PEI*", "best PAI",
     )  # fmt: skip
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row, zh=zh)) + "</tr>"
@@ -66,7 +78,19 @@ def ledger_panel(rows: Sequence[Mapping[str, Any]], *, lang: str = "zh") -> str:
         "border:1px solid #888;border-radius:4px;padding:.3rem .6rem;max-height:45vh;max-width:92vw;overflow:auto;"
         "font-size:.85rem"
     )
-    return f'<details id="santu-ledger" style="{look}"><summary>{title}</summary>{table}</details>'
+    stored = "".join(f"<li>{html.escape(_waiting(row, zh=zh))}</li>" for row in waiting)
+    stored = f"<ul>{stored}</ul>" if stored else ""
+    return f'<details id="santu-ledger" style="{look}"><summary>{title}</summary>{stored}{table}</details>'
+
+
+def _waiting(row: Mapping[str, Any], *, zh: bool) -> str:
+    """One stored forecast in words."""
+    issued = ledger.ISSUED[row["issued"]] if zh else row["issued"]
+    kind = ("全部" if zh else "all") if row["category"] == "*" else row["category"]
+    moment = str(row["issued_at"])[:16].replace("T", " ")
+    if zh:
+        return f"{row['week']} 一周 · {kind}：已于 {moment} 存档（{issued}），待周后核验"
+    return f"week of {row['week']} · {kind}: stored {moment} ({issued}), to be scored after the week"
 
 
 def _cells(row: Mapping[str, Any], *, zh: bool) -> list[str]:
@@ -75,6 +99,8 @@ def _cells(row: Mapping[str, Any], *, zh: bool) -> list[str]:
         return "-" if value is None or not np.isfinite(value) else format(value, form)
 
     method = str(row["method_zh"] if zh else row["method"])
-    return [str(row["category"]), str(row["source"]), number("share", ".0%"), method, str(row["weeks"]),
-            str(row["hits"]), str(row["total"]), number("hit_rate", ".1%"), number("pai", ".2f"),
+    issued = str(ledger.ISSUED[row["issued"]] if zh else row["issued"])
+    rate = f"{number('hit_rate', '.1%')} ({number('low', '.1%')}–{number('high', '.1%')})"
+    return [issued, str(row["category"]), str(row["source"]), number("share", ".0%"), method, str(row["weeks"]),
+            str(row["hits"]), str(row["total"]), rate, number("pai", ".2f"),
             number("pei", ".2f"), number("oracle_pai", ".2f")]  # fmt: skip

@@ -11,7 +11,16 @@ import typer
 from rich.table import Table
 
 from api.cli.base import DEFAULT_CITY, CityOption, JsonOption, err, out, print_json
-from api.watching import cluster_rows, hot_rows, ledger_answer, plain, risk_rows, store_forecast, week_of
+from api.watching import (
+    cluster_rows,
+    hot_rows,
+    ledger_answer,
+    plain,
+    risk_rows,
+    settle_due,
+    store_forecast,
+    week_of,
+)
 from geo import hotspot, risk, watch
 from geo.city import City
 from geo.errors import BadInputError
@@ -30,8 +39,8 @@ UntilOption = Annotated[
 
 FDR: Mapping[str, hotspot.Fdr | None] = {"bh": "bh", "by": "by", "none": None}
 SHOWN = (
-    "week", "replayed", "grid_id", "centre", "category", "source", "share", "method", "method_zh", "weeks", "hits",
-    "total", "hit_rate", "pai", "pei", "oracle_pai", "factor", "zh", "value", "peer_median", "percentile",
+    "week", "issued", "issued_at", "last_day", "grid_id", "centre", "category", "source", "share", "method", "method_zh", "weeks", "hits",
+    "total", "hit_rate", "low", "high", "pai", "pei", "oracle_pai", "factor", "zh", "value", "peer_median", "percentile",
     "contribution", "risk_score", "level", "significant", "uncertain", "events", "radius_m", "days", "observed",
     "expected", "ratio", "llr", "z", "p", "q", "class_zh", "since", "reported", "discovered", "sensor", "hot_share",
     "stable", "p_gumbel",
@@ -190,7 +199,7 @@ def _today(city: City) -> date:
 
 def _forecast(store: Store, city: City, category: str | None, source: str | None) -> dict[str, Any]:
     now = datetime.now(ZoneInfo(city.timezone))
-    body = store_forecast(store, city, now, category=category, source=source)
+    body, _ = store_forecast(store, city, now, category=category, source=source)
     return {k: v for k, v in body.items() if k != "chosen"} | {"grid_ids": body["chosen"]["santu"][:20]}
 
 
@@ -203,7 +212,8 @@ def _ledger(
         last = week_of(end + timedelta(days=1)) - ledger.WEEK
         for back in range(replay):
             store_forecast(store, city, now, category=category, source=source, week=last - back * ledger.WEEK)
-    return ledger_answer(store, city, now.date(), settle=True)
+    settle_due(store, city, now)
+    return ledger_answer(store)
 
 
 def _knox(city: City, category: str | None, source: str | None, until: date | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from api.hotwatch import HotWatch
 from api.routers.hotspots import risk_now
 from api.settings import Settings
 from api.state import ServerState, open_state
+from api.weekly import Weekly
 from geo import covered, situation
 from geo.errors import NotFoundError
 from layers.folium_map import warm
@@ -46,13 +47,14 @@ def serve(
 
 
 def _prepare(state: ServerState) -> None:
-    """Make what the first visitor would wait for: tiles, indexes, today's risk; then watch the hot list."""
+    """Make what the first visitor would wait for: tiles, indexes, today's risk; then watch and forecast."""
     warm(state.city, scope=state.scope)
     situation.warm(state.city)
     covered.warm(state.city)
     with contextlib.suppress(NotFoundError):  # too few incidents for a risk
         risk_now(state.store, state.city, None)
-        HotWatch(state).run()
+    threading.Thread(target=Weekly(state).run, name="weekly", daemon=True).start()
+    HotWatch(state).run()
 
 
 def register(app: typer.Typer) -> None:

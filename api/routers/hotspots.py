@@ -8,7 +8,7 @@ import numpy as np
 from fastapi import APIRouter, Query, Response
 
 from api.deps import CityDep, ScopeDep, StateDep
-from api.watching import cluster_rows, hot_rows, ledger_answer, plain, risk_rows, seen_by, store_forecast
+from api.watching import cluster_rows, forecast_now, hot_rows, ledger_answer, plain, risk_rows, seen_by
 from geo import hotspot, risk, watch
 from geo.city import City
 from geo.errors import ForbiddenError, NotFoundError
@@ -103,6 +103,14 @@ def warnings(
     return {"until": end, "total": len(table), "warnings": rows}
 
 
+@router.get("/hotspots/warnings/live")
+def live_warnings(state: StateDep, city: CityDep, scope: ScopeDep) -> dict[str, Any]:
+    """Return the early warnings of this moment, with what has arrived since the snapshot; as the stream sends them."""
+    _not_public(scope)
+    table = seen_by(state.alarms(), city, scope)
+    return {"until": state.today(), "total": len(table), "warnings": plain(table)}
+
+
 @router.get("/hotspots/live")
 def live(
     state: StateDep, city: CityDep, scope: ScopeDep, category: Category = None, source: Source = None,
@@ -126,9 +134,9 @@ def live(
 
 
 @router.get("/hotspots/ledger")
-def show_ledger(state: StateDep, city: CityDep) -> dict[str, Any]:
+def show_ledger(state: StateDep) -> dict[str, Any]:
     """Return every scored forecast beside the naive ones and the best possible (city-wide figures)."""
-    return ledger_answer(state.store, city, _today(city))
+    return ledger_answer(state.store)
 
 
 @router.get("/forecast")
@@ -136,13 +144,9 @@ def forecast(
     state: StateDep, city: CityDep, scope: ScopeDep, category: Category = None, source: Source = None,
     top: Top = 500,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the forecast of the coming week: grids to patrol, best first; stored before the week if it can be."""
+    """Return the stored forecast of this week: grids to patrol, best first. None stored yet: a preview (`stored`)."""
     now = datetime.now(ZoneInfo(city.timezone))
-    if state.store is not None:
-        with state.lock:
-            body = store_forecast(state.store, city, now, category=category, source=source)
-    else:
-        body = watch.forecast_of(city, issued_at=f"{now:%Y-%m-%d}", category=category, source=source)
+    body = forecast_now(state.store, city, now, category=category, source=source)
     grids = city.degrees("grids")
     seen = set(grids.index[visible_grids(grids, scope).to_numpy(dtype=bool)])
     pairs = zip(body["chosen"]["santu"], body["expected"], strict=True)
@@ -200,8 +204,10 @@ def hotspot_map(
     state: StateDep, city: CityDep, scope: ScopeDep, lang: Literal["zh", "en"] = "zh"
 ) -> Response:
     """Return the hotspot map with the forecast ledger."""
-    found = ledger_answer(state.store, city, _today(city))
-    document = hot_page.document(city, scope=scope, ledger=found["summary"], lang=lang)
+    found = ledger_answer(state.store)
+    document = hot_page.document(
+        city, scope=scope, scores=found["summary"], waiting=found["stored"], lang=lang
+    )
     return Response(document, media_type="text/html", headers={"Cache-Control": "private, no-cache"})
 
 

@@ -41,7 +41,7 @@ from geo.hotspot.pooled import dispersion, overdispersion, pooled_cube, pooled_r
 from geo.hotspot.report import hot_list, hotspots, past_windows
 from geo.hotspot.ring import HotList, RingCounts
 from geo.hotspot.scan import Scan, gumbel_p, llr, scan
-from geo.hotspot.warning import ears_limit, warnings
+from geo.hotspot.warning import alarm_overdispersion, alarms, ears_limit, warnings
 
 __all__ = [
     "CLASSES",
@@ -63,6 +63,8 @@ __all__ = [
     "Score",
     "Surface",
     "adjusted",
+    "alarm_overdispersion",
+    "alarms",
     "choose",
     "choynowski",
     "city_factor",

@@ -269,7 +269,7 @@ def score(chosen: ArrayLike, actual: ArrayLike, area_m2: ArrayLike) -> Score:
         return Score(int(hits), int(total), share, nan, nan, nan, nan, nan, nan)
     best = float(happened[ranked(happened, area, share=share)].sum())
     best = max(best, hits)  # filling by density is not always the best packing
-    low, high = _wilson(hits, total)
+    low, high = wilson(hits, total)
     rate = hits / total
     return Score(int(hits), int(total), share, rate, low, high, rate / share, hits / best if best else float("nan"),
                  best / total / share)  # fmt: skip
@@ -297,7 +297,10 @@ def _area(area_m2: ArrayLike, n: int) -> NDArray[np.float64]:
     return area
 
 
-def _wilson(hits: float, total: float, z: float = 1.959963984540054) -> tuple[float, float]:
+def wilson(hits: float, total: float, z: float = 1.959963984540054) -> tuple[float, float]:
+    """95 % Wilson interval of a share (Wilson 1927), 0 to 1; nothing in all: undefined, NaN."""
+    if total <= 0:
+        return float("nan"), float("nan")
     p = hits / total
     centre = p + z * z / (2 * total)
     half = z * np.sqrt(p * (1 - p) / total + z * z / (4 * total * total))

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from geo.errors import BadInputError
-from geo.hotspot.forecast import METHODS, SHARES, choose, naive, predict, ranked, score
+from geo.hotspot.forecast import METHODS, SHARES, choose, naive, predict, ranked, score, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FORECASTS = "forecast"  # kinds of records in the store
 SCORES = "forecast-score"
+ISSUED = {"before": "事前", "late": "迟发", "replayed": "回放"}
 WEEK = timedelta(days=7)
 
 
@@ -38,6 +39,17 @@ def next_week(last_day: date) -> date:
 def key_of(week: date, category: str | None, source: str | None) -> str:
     """Name of a forecast in the store: Monday, category, source; `*` for all."""
     return f"{week:%Y-%m-%d}|{category or '*'}|{source or '*'}"
+
+
+def timing(week: date, issued_at: str) -> str:
+    """When a forecast was written down (存档时点): "before" its week, "late" in it, "replayed" after it.
+
+    Only what was written before its week is a forecast in the full sense; late and replayed ones are made from
+    what was known before the week, and are never added up with it.
+    """
+    moment = pd.Timestamp(issued_at).tz_localize(None)
+    start = pd.Timestamp(week)
+    return "before" if moment < start else "late" if moment < start + WEEK else "replayed"
 
 
 def issue(
@@ -62,15 +74,14 @@ def issue(
     week
         Monday.
     issued_at
-        The moment at which it is written down, ISO 8601; a forecast issued after its week began is marked
-        `replayed`.
+        The moment at which it is written down, ISO 8601, in the city's time; see `timing`.
     category, source
         Which incidents.
 
     Returns
     -------
     dict
-        JSON-ready: `week`, `category`, `source`, `issued_at`, `replayed`, `history_days`, `last_day`, `model`,
+        JSON-ready: `week`, `category`, `source`, `issued_at`, `issued`, `replayed`, `history_days`, `last_day`, `model`,
         `area_m2`, `grids` (number), `digest` (of the counts it was made from), `chosen`: method -> grid codes,
         best first, down to the largest share of the area; `expected`: of our own chosen grids.
     """
@@ -92,7 +103,8 @@ def issue(
         "category": category,
         "source": source,
         "issued_at": issued_at,
-        "replayed": pd.Timestamp(issued_at).date() > week,
+        "issued": timing(week, issued_at),
+        "replayed": timing(week, issued_at) == "replayed",
         "history_days": len(plane),
         "last_day": min(cube.last_day, week - timedelta(days=1)).isoformat(),
         "model": {k: (None if np.isinf(v) else v) for k, v in asdict(model).items()},
@@ -124,7 +136,7 @@ def settle(forecast: Mapping[str, Any], cube: Cube, area_m2: ArrayLike) -> dict[
     Returns
     -------
     dict
-        `week`, `category`, `source`, `replayed`, `total`, and `scores`: one row per method and share.
+        `week`, `category`, `source`, `issued`, `replayed`, `total`, and `scores`: one row per method and share.
     """
     week = date.fromisoformat(forecast["week"])
     start = (week - cube.first_day).days
@@ -146,7 +158,8 @@ def settle(forecast: Mapping[str, Any], cube: Cube, area_m2: ArrayLike) -> dict[
         "week": forecast["week"],
         "category": forecast["category"],
         "source": forecast["source"],
-        "replayed": forecast["replayed"],
+        "issued": timing(week, forecast["issued_at"]),
+        "replayed": timing(week, forecast["issued_at"]) == "replayed",
         "total": int(happened.sum()),
         "scores": rows,
     }
@@ -160,12 +173,12 @@ def table(scores: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     rows = [
         {
             "week": s["week"], "category": s["category"] or "*", "source": s["source"] or "*",
-            "replayed": s["replayed"], **row, "method_zh": METHODS.get(row["method"], row["method"]),
+            "issued": s.get("issued") or ("replayed" if s["replayed"] else "before"), "replayed": s["replayed"], **row, "method_zh": METHODS.get(row["method"], row["method"]),
         }
         for s in scores
         for row in s["scores"]
     ]  # fmt: skip
-    columns = ["week", "category", "source", "replayed", "method", "method_zh", "share", "hits", "total",
+    columns = ["week", "category", "source", "issued", "replayed", "method", "method_zh", "share", "hits", "total",
                "area_share", "hit_rate", "low", "high", "pai", "pei", "oracle_pai"]  # fmt: skip
     frame = pd.DataFrame(rows, columns=columns)
     numbers = ["area_share", "hit_rate", "low", "high", "pai", "pei", "oracle_pai"]
@@ -174,10 +187,15 @@ def table(scores: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def summary(ledger: pd.DataFrame) -> pd.DataFrame:
-    """All weeks together by category, source, share and method: hits over all weeks, best PAI first (台账汇总)."""
+    """All weeks together by category, source, share and method: hits over all weeks, best PAI first (台账汇总).
+
+    What was issued before its week, late in it, and replayed is added up apart (`issued`). `low` and `high` are the
+    95 % Wilson interval of the hit rate.
+    """
     if ledger.empty:
         return ledger.reindex(
             columns=[
+                "issued",
                 "category",
                 "source",
                 "share",
@@ -193,7 +211,7 @@ def summary(ledger: pd.DataFrame) -> pd.DataFrame:
     known = ledger[ledger["total"] > 0]
     best = known["oracle_pai"] * known["area_share"] * known["total"]
     grouped = known.assign(best=best, area=known["area_share"] * known["total"]).groupby(
-        ["category", "source", "share", "method", "method_zh"], as_index=False
+        ["issued", "category", "source", "share", "method", "method_zh"], as_index=False
     )
     result = grouped.agg(weeks=("week", "nunique"), hits=("hits", "sum"), total=("total", "sum"), best=("best", "sum"),
                          area=("area", "sum"))  # fmt: skip
@@ -201,8 +219,10 @@ def summary(ledger: pd.DataFrame) -> pd.DataFrame:
     result["pai"] = result["hits"] / result["area"]
     result["pei"] = (result["hits"] / result["best"]).where(result["best"] > 0)
     result["oracle_pai"] = result["best"] / result["area"]
-    order = ["category", "source", "share", "pai"]
-    result = result.sort_values(order, ascending=[True, True, True, False], ignore_index=True)
+    limits = [wilson(h, t) for h, t in zip(result["hits"], result["total"], strict=True)]
+    result[["low", "high"]] = np.array(limits).reshape(-1, 2)
+    order = ["issued", "category", "source", "share", "pai"]
+    result = result.sort_values(order, ascending=[True, True, True, True, False], ignore_index=True)
     return result.drop(columns=["best", "area"])
 
 

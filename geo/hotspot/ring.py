@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -32,6 +32,21 @@ FACTOR_STEP = (
     0.005  # the city-wide factor is rounded to half a per cent, so that most scores stay as they are
 )
 MOST_PLANES = 4096  # categories × sources
+ALARM_DAYS = 7  # recent window and gap of the early warning
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Windows of a view (时窗): days of the recent one, of the gap before it and of the baseline before that."""
+
+    recent: int
+    gap: int
+    baseline: int
+
+    def place(self, age: NDArray[np.int64] | int) -> tuple[Any, Any]:
+        """Whether days of this age (0 is today) lie in the recent window, and whether in the baseline."""
+        back = age - self.recent - self.gap
+        return (age >= 0) & (age < self.recent), (back >= 0) & (back < self.baseline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +120,8 @@ class RingCounts:
         self.categories: list[str] = []
         self._position = {g: i for i, g in enumerate(graph.index)}
         self._events: dict[str, int] = {}  # id -> (day, grid, plane) as one number
-        self._views: dict[tuple[str | None, str | None], _View] = {}
+        self._views: dict[tuple[str | None, str | None, Span], _View] = {}
+        self.span = Span(recent_days, gap_days, baseline_days)
 
     def __len__(self) -> int:
         """How many incidents are remembered."""
@@ -115,6 +131,16 @@ class RingCounts:
     def first_day(self) -> date:
         """First day of the baseline; what is older is forgotten."""
         return self.today - timedelta(days=self.recent_days + self.gap_days + self.baseline_days - 1)
+
+    @property
+    def alarm_span(self) -> Span:
+        """Windows of the early warning within the days that are remembered: a week, a week's gap, the rest."""
+        rest = self.recent_days + self.gap_days + self.baseline_days - 2 * ALARM_DAYS
+        return (
+            Span(ALARM_DAYS, ALARM_DAYS, rest)
+            if rest >= ALARM_DAYS
+            else Span(ALARM_DAYS, 0, rest + ALARM_DAYS)
+        )
 
     # -- what happens -----------------------------------------------------------------------------------------
 
@@ -179,10 +205,10 @@ class RingCounts:
     # -- what is asked ----------------------------------------------------------------------------------------
 
     def windows(
-        self, *, category: str | None = None, source: str | None = None
+        self, *, category: str | None = None, source: str | None = None, span: Span | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Counts of the recent window and of the baseline, one per grid."""
-        view = self._view(category, source)
+        """Counts of the recent window and of the baseline, one per grid; `span`: other windows than the ring's."""
+        view = self._view(category, source, span)
         return view.recent.astype(np.int64), view.baseline.astype(np.int64)
 
     def hot(
@@ -212,6 +238,33 @@ class RingCounts:
             expected=expected(view.baseline[best], view.factor),
         )
 
+    def behind(self, grid_id: str, *, category: str) -> pd.DataFrame:
+        """Every remembered incident of a grid and category (网格内事件), newest first.
+
+        Returns
+        -------
+        DataFrame
+            Index `incident_id`: `age` in days (0 is today), `source`. Later than today is left out.
+        """
+        if grid_id not in self._position:
+            raise UnknownNameError("grid", grid_id, self.graph.index[:5])
+        if category not in self.categories:
+            raise UnknownNameError("category", category, self.categories)
+        code = np.fromiter(self._events.values(), np.int64, len(self._events))
+        rest, plane = np.divmod(code, MOST_PLANES)
+        day, grid = np.divmod(rest, len(self._position))
+        wanted = plane // len(SOURCES) == self.categories.index(category)
+        rows = np.flatnonzero(wanted & (grid == self._position[grid_id]) & (day <= self.today.toordinal()))
+        names = list(self._events)
+        table = pd.DataFrame(
+            {
+                "age": self.today.toordinal() - day[rows],
+                "source": np.array(SOURCES)[plane[rows] % len(SOURCES)],
+            },
+            index=pd.Index([names[r] for r in rows], name="incident_id", dtype="str"),
+        )
+        return table.sort_index().sort_values("age", kind="stable")
+
     # -- inside -----------------------------------------------------------------------------------------------
 
     def _plane(self, category: str, source: str | None) -> int:
@@ -238,17 +291,15 @@ class RingCounts:
         """Count one incident in or out of every view that shows it."""
         day, grid, plane = self._parts(code)
         age = self.today.toordinal() - day
-        recent = 0 <= age < self.recent_days
-        baseline = 0 <= age - self.recent_days - self.gap_days < self.baseline_days
-        if not (recent or baseline):
-            return
         category, source = self.categories[plane // len(SOURCES)], SOURCES[plane % len(SOURCES)]
         around = self.graph.with_self.indices[
             self.graph.with_self.indptr[grid] : self.graph.with_self.indptr[grid + 1]
         ]
-        for key in ((None, None), (category, None), (None, source), (category, source)):
-            view = self._views.get(key)
-            if view is None:
+        for (of_category, of_source, span), view in self._views.items():
+            if of_category not in (None, category) or of_source not in (None, source):
+                continue
+            recent, baseline = span.place(age)
+            if not (recent or baseline):
                 continue
             if recent:
                 view.recent[grid] += by
@@ -260,8 +311,8 @@ class RingCounts:
                 view.city_baseline += by
             view.stale.update(around.tolist())
 
-    def _view(self, category: str | None, source: str | None) -> _View:
-        key = (category, source)
+    def _view(self, category: str | None, source: str | None, span: Span | None = None) -> _View:
+        key = (category, source, self.span if span is None else span)
         if key in self._views:
             return self._views[key]
         if category is not None and category not in self.categories:
@@ -277,12 +328,7 @@ class RingCounts:
         if source is not None:
             chosen &= plane % len(SOURCES) == SOURCES.index(source)
         day, grid = np.divmod(code[chosen] // MOST_PLANES, max(n, 1))
-        age = self.today.toordinal() - day
-        back = age - self.recent_days - self.gap_days
-        in_recent, in_baseline = (
-            (age >= 0) & (age < self.recent_days),
-            (back >= 0) & (back < self.baseline_days),
-        )
+        in_recent, in_baseline = key[2].place(self.today.toordinal() - day)
         recent = np.bincount(grid[in_recent], minlength=n).astype(np.float64)
         baseline = np.bincount(grid[in_baseline], minlength=n).astype(np.float64)
         around = self.graph.with_self

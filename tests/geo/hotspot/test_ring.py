@@ -1,6 +1,6 @@
 """Live counts: any order, repetition and correction give the state of a rebuild, bit for bit."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from random import Random
 
 import numpy as np
@@ -10,7 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import BadInputError, UnknownNameError
-from geo.hotspot import RingCounts, dispersion, distance_band, incident_cube, pooled_residual
+from geo.hotspot import (
+    RingCounts,
+    alarm_overdispersion,
+    alarms,
+    dispersion,
+    distance_band,
+    incident_cube,
+    past_windows,
+    pooled_residual,
+    warnings,
+    windows,
+)
 
 TODAY = date(2026, 3, 31)
 SIDE = 12
@@ -192,3 +203,47 @@ def test_bad_input_is_refused():
             live.put("1", **e)
     with pytest.raises(UnknownNameError, match="category"):
         live.hot(category="flood")
+
+
+def test_live_warnings_are_those_of_the_table():
+    """The same counts, windows and tests: alarms of the live counts are `warnings` of the cube."""
+    rng = np.random.default_rng(5)
+    days = 70
+    plane = rng.poisson(0.3, (days, len(GRIDS)))
+    plane[-5:, 17] += 4
+    day, grid = np.nonzero(plane)
+    times = plane[day, grid]
+    day, grid = np.repeat(day, times), np.repeat(grid, times)
+    n = len(day)
+    zone = timezone(timedelta(hours=8))
+    when = [datetime(2026, 1, 21, 9, tzinfo=zone) + timedelta(days=int(d)) for d in day]
+    table = pd.DataFrame(
+        {"occurred_at": pd.to_datetime(when), "category": np.where(np.arange(n) % 3, "fire", "traffic"),
+         "source": np.where(np.arange(n) % 2, "reported", "sensor")},
+        index=pd.Index([f"i{k}" for k in range(n)], name="incident_id"),
+    )  # fmt: skip
+    located = pd.Series(GRIDS[grid], index=table.index)
+    cube = incident_cube(table, located, grids=GRIDS, until=TODAY, days=days)
+    live = ring(recent_days=14, baseline_days=56)
+    live.load(cube, table.index)
+    span = live.alarm_span
+    assert (span.recent, span.gap, span.baseline) == (7, 7, 56)
+    phi = {}
+    for name in cube.categories:
+        of_it = cube.plane(category=name)
+        cut = windows(of_it, recent_days=7, baseline_days=56, gap_days=7)
+        phi[name] = alarm_overdispersion(past_windows(of_it, cut, 7))
+    told = warnings(cube, baseline_days=56)
+    found = alarms(live, phi)
+    assert "g017" in set(found["grid_id"])
+    pd.testing.assert_frame_equal(found.drop(columns="incident_ids"), told)
+    for row in found.itertuples():
+        behind = table.loc[row.incident_ids]
+        assert len(behind) == row.observed
+        assert set(behind["category"]) == {row.category}
+        assert set(located[behind.index]) == {row.grid_id}
+    rest = alarms(live, phi, told={("g017", "fire")})
+    assert len(rest) == len(found) - 1
+    assert len(alarms(ring(), {})) == 0
+    with pytest.raises(UnknownNameError):
+        live.behind("nowhere", category="fire")
