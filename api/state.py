@@ -13,7 +13,7 @@ import pandas as pd
 import shapely
 
 from api.settings import Settings
-from geo import schema, watch
+from geo import schema, situation, watch
 from geo.city import City
 from geo.hotspot import HotList, RingCounts
 from geo.indicators import located
@@ -57,6 +57,7 @@ class ServerState:
             held = self.live.rows()
             city = current_city(self.store)
         located(city, "incidents")  # slow for a large city: before the swap, so that no request waits for it
+        situation.warm(city, scope=self.scope)
         with self.lock:
             self.city = city
             self.live.fold(held)

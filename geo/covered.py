@@ -6,7 +6,7 @@ list below the role that may see them can give them away.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
@@ -64,14 +64,31 @@ def cameras_of(city: City, *, secret: bool = False) -> gpd.GeoDataFrame:
 def watch_of(city: City, *, secret: bool = False, home: bool = True) -> Watch:
     """Fields of view of the city; after a change only what the change touches is swept again (监控能力)."""
     key = f"watch:{secret}:{home}"
-    last: dict[str, Watch] = city.derive(f"{key}:last", (), dict)
+    last: dict[str, tuple[gpd.GeoDataFrame, Watch]] = city.derive(f"{key}:last", (), dict)
 
     def compute() -> Watch:
-        found = watch(cameras_of(city, secret=secret), scene_of(city), home=home, previous=last.get("watch"))
-        last["watch"] = found
+        cameras, before = cameras_of(city, secret=secret), last.get("watch")
+        if (
+            before is not None
+            and before[1].fields.scene is scene_of(city)
+            and _look_alike(cameras, before[0])
+        ):
+            found = replace(before[1], on=(cameras["state"] == "on").fillna(value=False).to_numpy(dtype=bool))
+        else:
+            previous = None if before is None else before[1]
+            found = watch(cameras, scene_of(city), home=home, previous=previous)
+        last["watch"] = cameras, found
         return found
 
     return city.derive(key, WATCHED, compute)
+
+
+def _look_alike(one: gpd.GeoDataFrame, two: gpd.GeoDataFrame) -> bool:
+    """Whether two registers differ at most in who is in order: cameras go on and off all day, none turns."""
+    if not one.index.equals(two.index) or not one.drop(columns="state").equals(two.drop(columns="state")):
+        return False
+    removed = [(t["state"] == "removed").fillna(value=False) for t in (one, two)]
+    return bool((removed[0] == removed[1]).all())
 
 
 def ledger_of(city: City, *, secret: bool = False) -> gpd.GeoDataFrame:

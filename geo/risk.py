@@ -387,8 +387,11 @@ def explain(
     for name in parts.columns:
         column = values[name].to_numpy(dtype=np.float64)
         factor = config.factors[name]
-        rows.append((name, factor.zh, column[row], factor.unit, float(np.median(column[peers])),
-                     float(percentile(column[peers])[np.flatnonzero(peers) == row][0]),
+        among, own = column[peers], column[row]
+        place = (np.sum(among < own) + np.sum(among == own) / 2) / len(
+            among
+        )  # its `percentile`, without the others'
+        rows.append((name, factor.zh, own, factor.unit, float(np.median(among)), float(place),
                      config.weights[name] / whole, parts[name].iloc[row]))  # fmt: skip
     columns = ["factor", "zh", "value", "unit", "peer_median", "percentile", "weight", "contribution"]
     table = pd.DataFrame(rows, columns=columns).set_index("factor")

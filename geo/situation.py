@@ -14,38 +14,38 @@ import pandas as pd
 import shapely
 from scipy.spatial import cKDTree
 
-from geo import coverage
-from geo.camera import views
+from geo import covered
 from geo.camera.pixels import pixels_per_m
 from geo.coverage.level import DEFAULT_PROFILE, levels
-from geo.scope import EVERYTHING, visible_cameras
-from geo.travel import Network
+from geo.travel import WALK_M_S, Network, Stops
 
 if TYPE_CHECKING:
     from geo.city import City
+    from geo.coverage import Fields
     from geo.scope import Scope
 
 NEAR_M = 300.0
 LIMIT_S = 600.0
-FARTHEST_M = 1000.0  # no fixed camera is asked about a place farther than this
+ON_FOOT_M = 30.0  # nearer than this nobody drives
 WORKING = "on"
 
 
 @dataclass(frozen=True)
 class Points:
-    """Rows of a table with a tree over their places."""
+    """Rows of a table, plain columns with `lon` and `lat`, and a tree over their places in metres."""
 
     rows: pd.DataFrame
     xy: np.ndarray
     tree: cKDTree | None
 
     @classmethod
-    def of(cls, table: pd.DataFrame, where: np.ndarray | None = None) -> Points:
-        """Index the chosen rows of a point table in metres."""
-        chosen = table if where is None else table[where]
-        shapes = chosen.geometry.to_numpy()
-        xy = np.stack([shapely.get_x(shapes), shapely.get_y(shapes)], axis=1).astype(np.float64)
-        return cls(chosen, xy, cKDTree(xy) if len(xy) else None)
+    def of(cls, city: City, name: str, where: np.ndarray) -> Points:
+        """Index the chosen rows of a point table."""
+        chosen = city.degrees(name)[where]
+        lon, lat = shapely.get_coordinates(chosen.geometry.to_numpy()).T
+        rows = pd.DataFrame(chosen.drop(columns=chosen.geometry.name)).assign(lon=lon, lat=lat)
+        xy = np.column_stack(city.to_metres(lon, lat))
+        return cls(rows, xy, cKDTree(xy) if len(xy) else None)
 
     def within(self, x: float, y: float, radius_m: float) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the rows within a radius, nearest first, and their distances."""
@@ -60,48 +60,27 @@ class Points:
 def cameras_seeing(city: City, x: float, y: float, *, scope: Scope) -> pd.DataFrame:
     """Cameras whose field of view holds a place (看得见此处的监控点), nearest first.
 
-    The field of view is exact among the buildings and walls around (`geo.coverage`), the same as the coverage
-    map's. Cameras of every state are listed, with it; only `on` can show a picture now.
+    The fields of view are those of the coverage map (`geo.covered.watch_of`), exact among buildings and walls.
+    Cameras of every state are listed, with it; only `on` can show a picture now.
 
     Returns
     -------
     DataFrame
-        Index `camera_id`; `name`, `state`, `distance_m`, `px_per_m` (NaN: resolution unknown), `image_level`
-        (EN 62676-4, highest reached; empty: below the lowest or unknown), `bearing_deg`, `lon`, `lat`,
-        `defaults` (true where opening or range are defaults, not of the register). None in reach: no rows.
+        Index `camera_id`; `name`, `state`, `distance_m` (on the ground), `px_per_m` (along the line of sight; NaN:
+        resolution unknown), `image_level` (EN 62676-4, highest reached; empty: below the lowest or unknown),
+        `bearing_deg`, `lon`, `lat`, `defaults` (true where opening or range are defaults, not of the register).
+        Nobody sees the place: no rows.
     """
-    if city.cameras.empty:
-        return _no_cameras()
-    cameras, optics = city.cameras, _optics(city)
-    rows, away = _camera_points(city).within(x, y, _farthest(city))
-    allowed = visible_cameras(cameras.iloc[rows], scope).to_numpy()
-    reach = optics["range_m"].to_numpy()[rows]
-    asked = allowed & (optics["why_not"].to_numpy()[rows] == "") & (away <= reach + 5.0)
-    asked &= ~_behind(optics.iloc[rows], city, rows, x, y)
-    rows, away = rows[asked], away[asked]
-    if not len(rows):
-        return _no_cameras()
-    shapes = coverage.fields(cameras.iloc[rows], _scene_around(city, x, y, float(reach[asked].max()))).shapes
-    sees = shapely.intersects_xy(shapes, x, y)
-    rows, away = rows[sees], away[sees]
-    chosen, register = optics.iloc[rows], city.degrees("cameras").iloc[rows]
-    density = pixels_per_m(
-        np.maximum(away, 0.5), resolution_px=chosen["resolution_px"], fov_deg=chosen["fov_deg"]
-    )
-    default = (chosen["fov_source"] == "default") | (chosen["range_source"] == "default")
-    return pd.DataFrame(
-        {
-            "name": register["name"],
-            "state": register["state"].fillna("unknown"),
-            "distance_m": np.round(away, 1),
-            "px_per_m": np.round(density, 1),
-            "image_level": image_level(density),
-            "bearing_deg": np.round(chosen["bearing_deg"].to_numpy(), 1),
-            "lon": register.geometry.x,
-            "lat": register.geometry.y,
-            "defaults": default,
-        },
-        index=register.index,
+    eyes = _eyes(city, scope)
+    rows = eyes.fields.tree.query(shapely.Point(x, y), predicate="intersects")
+    away = np.hypot(*(eyes.fields.xy[rows] - [x, y]).T)
+    order = np.lexsort([rows, away])
+    rows, away = rows[order], away[order]
+    known = eyes.known.iloc[rows]
+    slant = np.maximum(np.hypot(away, known["eye_m"]), 0.5)
+    density = pixels_per_m(slant, resolution_px=known["resolution_px"], fov_deg=known["fov_deg"])
+    return known[["name", "state", "bearing_deg", "lon", "lat", "defaults"]].assign(
+        distance_m=np.round(away, 1), px_per_m=np.round(density, 1), image_level=image_level(density)
     )
 
 
@@ -115,11 +94,7 @@ def image_level(px_per_m: np.ndarray) -> np.ndarray:
 
 def unjudged_cameras(city: City, x: float, y: float, *, scope: Scope, radius_m: float = 60.0) -> int:
     """How many cameras near a place have no bearing in the register, so that nobody can say what they see."""
-    rows, _ = _camera_points(city).within(x, y, radius_m)
-    if not len(rows):
-        return 0
-    allowed = visible_cameras(city.cameras.iloc[rows], scope).to_numpy()
-    return int(np.count_nonzero(allowed & (_optics(city)["why_not"].to_numpy()[rows] == "no_bearing")))
+    return len(_eyes(city, scope).unjudged.within(x, y, radius_m)[0])
 
 
 def nearest_facilities(city: City, x: float, y: float) -> pd.DataFrame:
@@ -133,58 +108,42 @@ def nearest_facilities(city: City, x: float, y: float) -> pd.DataFrame:
         nearest in a straight line is given), `lon`, `lat`. Sorted by time, those without last.
     """
     depots = _depots(city)
-    if not len(depots.kind):
+    if not len(depots.facts):
         return _no_facilities()
-    arrive = depots.network.seconds_to(x, y, within_s=LIMIT_S)
-    seconds = np.full(len(depots.kind), np.inf)
-    joined = depots.node >= 0
-    seconds[joined] = arrive[depots.node[joined]] + depots.walk_s[joined]
-    straight = np.hypot(*(depots.xy - [x, y]).T)
-    seconds[straight < 30.0] = np.minimum(seconds, straight / 1.4)[straight < 30.0]
-    best = _least_per_kind(depots, seconds, straight)
-    rows = city.degrees("facilities").iloc[best]
-    drive = seconds[best]
-    frame = pd.DataFrame(
-        {
-            "kind": rows["kind"],
-            "name": rows["name"],
-            "state": rows["state"],
-            "distance_m": np.round(straight[best], 1),
-            "drive_s": np.where(drive <= LIMIT_S, np.round(drive, 0), np.nan),
-            "lon": rows.geometry.x,
-            "lat": rows.geometry.y,
-        },
-        index=rows.index,
+    rows, seconds = depots.quickest(x, y)
+    facts = depots.facts.iloc[rows].assign(
+        distance_m=np.round(np.hypot(*(depots.xy[rows] - [x, y]).T), 1), drive_s=np.round(seconds, 0)
     )
-    return frame.sort_values(["drive_s", "distance_m"], na_position="last", kind="stable")
+    return facts.sort_values(["drive_s", "distance_m"], na_position="last", kind="stable")
 
 
 def open_incidents(city: City, x: float, y: float, *, radius_m: float = NEAR_M) -> pd.DataFrame:
-    """Incidents of the snapshot around a place that are not closed (周边未办结警情), nearest first, with `distance_m`."""
+    """Incidents of the snapshot around a place that are not closed (周边未办结警情), nearest first.
+
+    Columns of the table without geometry, `lon`, `lat`, `distance_m`.
+    """
 
     def build() -> Points:
-        table = city.degrees("incidents")
-        still = (table["stage"].isna() | (table["stage"] != "closed")).to_numpy(dtype=bool)
-        return Points.of(table[still].to_crs(city.crs))
+        stage = city.degrees("incidents")["stage"]
+        return Points.of(city, "incidents", (stage.isna() | (stage != "closed")).to_numpy(dtype=bool))
 
     return _around(city.derive("open-incidents", ("incidents",), build), x, y, radius_m)
 
 
 def open_hazards(city: City, x: float, y: float, *, radius_m: float = NEAR_M) -> pd.DataFrame:
-    """Hazards around a place that are not fixed (周边未整改隐患), nearest first, with `distance_m`."""
+    """Hazards around a place that are not fixed (周边未整改隐患), nearest first; columns as of `open_incidents`."""
 
     def build() -> Points:
-        return Points.of(city.hazards, city.hazards["fixed_at"].isna().to_numpy())
+        return Points.of(city, "hazards", city.degrees("hazards")["fixed_at"].isna().to_numpy(dtype=bool))
 
     return _around(city.derive("open-hazards", ("hazards",), build), x, y, radius_m)
 
 
-def warm(city: City) -> None:
-    """Build every index of this module, so that the first answer is as quick as the next."""
-    _camera_points(city), _blocks(city)
+def warm(city: City, *, scope: Scope) -> None:
+    """Build every index that the cards of a scope need, so that the first answer is as quick as the next."""
     for answer in (nearest_facilities, open_incidents, open_hazards):
         answer(city, 0.0, 0.0)
-    cameras_seeing(city, 0.0, 0.0, scope=EVERYTHING)
+    cameras_seeing(city, 0.0, 0.0, scope=scope)
 
 
 # -- indexes ----------------------------------------------------------------------------------------------------
@@ -195,108 +154,76 @@ def _around(points: Points, x: float, y: float, radius_m: float) -> pd.DataFrame
     return points.rows.iloc[rows].assign(distance_m=np.round(away, 1))
 
 
-def _camera_points(city: City) -> Points:
-    return city.derive("camera-points", ("cameras",), lambda: Points.of(city.cameras))
-
-
-def _optics(city: City) -> pd.DataFrame:
-    return city.derive("camera-optics", ("cameras",), lambda: views(city.cameras))
-
-
-def _farthest(city: City) -> float:
-    reach = _optics(city)["range_m"].to_numpy()
-    return float(min(np.nanmax(reach, initial=0.0) + 5.0, FARTHEST_M))
-
-
-def _behind(optics: pd.DataFrame, city: City, rows: np.ndarray, x: float, y: float) -> np.ndarray:
-    """Cameras that surely look elsewhere: the place is outside the opening, with 10 m of room around the eye."""
-    dx, dy = (np.array([x, y]) - _camera_points(city).xy[rows]).T
-    turn = np.degrees(np.arctan2(dx, dy)) - optics["bearing_deg"].to_numpy()
-    turn = np.abs((turn + 180.0) % 360.0 - 180.0)
-    return (turn > optics["fov_deg"].to_numpy() / 2 + 15.0) & (np.hypot(dx, dy) > 10.0)
-
-
 @dataclass(frozen=True)
-class Blocks:
-    """Buildings and other occluders with a tree over them."""
+class Eyes:
+    """Fields of view of the cameras a role may see, with what a card says of each; and those without a bearing."""
 
-    shapes: np.ndarray
-    heights_m: np.ndarray
-    tree: shapely.STRtree
-
-
-def _blocks(city: City) -> Blocks:
-    def build() -> Blocks:
-        tables = (city.buildings, city.occluders)
-        shapes = np.concatenate([t.geometry.to_numpy() for t in tables])
-        heights = np.concatenate([t["height_m"].to_numpy(dtype=np.float64, na_value=np.nan) for t in tables])
-        return Blocks(shapes, np.where(heights > 0, heights, np.inf), shapely.STRtree(shapes))
-
-    return city.derive("blocks", ("buildings", "occluders"), build)
+    fields: Fields
+    known: pd.DataFrame
+    unjudged: Points
 
 
-def _scene_around(city: City, x: float, y: float, radius_m: float) -> coverage.Scene:
-    """What may hide the place from eyes within a radius: whatever stands in that circle's box, and a little more."""
-    blocks = _blocks(city)
-    reach = radius_m + 30.0
-    row = np.sort(blocks.tree.query(shapely.box(x - reach, y - reach, x + reach, y + reach)))
-    table = city.buildings.iloc[:0]
-    near = table.reindex(pd.RangeIndex(len(row)).astype(str)).assign(height_m=blocks.heights_m[row])
-    return coverage.scene(near.set_geometry(blocks.shapes[row], crs=city.crs))
+def _eyes(city: City, scope: Scope) -> Eyes:
+    def build() -> Eyes:
+        fields = covered.watch_of(city, secret=scope.sees_secret).fields
+        optics, register = fields.optics, city.degrees("cameras").loc[fields.cameras]
+        known = pd.DataFrame(
+            {
+                "name": register["name"],
+                "state": register["state"].fillna("unknown"),
+                "bearing_deg": optics["bearing_deg"].round(1),
+                "lon": register.geometry.x,
+                "lat": register.geometry.y,
+                "defaults": (optics["fov_source"] == "default") | (optics["range_source"] == "default"),
+                "fov_deg": optics["fov_deg"],
+                "resolution_px": optics["resolution_px"],
+                "eye_m": optics["eye_m"].fillna(0.0),
+            },
+        ).astype({"name": object, "state": object})
+        blind = fields.cameras[(optics["why_not"] == "no_bearing").to_numpy(dtype=bool)]
+        return Eyes(fields, known, Points.of(city, "cameras", city.degrees("cameras").index.isin(blind)))
+
+    return city.derive(f"eyes:{scope.sees_secret}", covered.WATCHED, build)
 
 
 @dataclass(frozen=True)
 class Depots:
-    """Facilities joined to the road network."""
+    """Facilities joined to the road network; positions in the table by kind, with a tree for each kind."""
 
-    network: Network
+    stops: Stops
     xy: np.ndarray
-    node: np.ndarray
-    walk_s: np.ndarray
-    kind: np.ndarray
-    kinds: int
+    facts: pd.DataFrame
+    of_kind: list[np.ndarray]
+    trees: list[cKDTree]
+
+    def quickest(self, x: float, y: float) -> tuple[np.ndarray, np.ndarray]:
+        """Position of the quickest facility of each kind, and its seconds; NaN: the nearest, none is quick enough."""
+        seconds, rows = self.stops.quickest(x, y, within_s=LIMIT_S)
+        near = [tree.query([x, y]) for tree in self.trees]
+        away = np.array([d for d, _ in near])
+        nearest = np.array([rows_[i] for rows_, (_, i) in zip(self.of_kind, near, strict=True)])
+        on_foot = np.where(away < ON_FOOT_M, away / WALK_M_S, np.inf)
+        rows = np.where(on_foot < seconds, nearest, np.where(np.isfinite(seconds), rows, nearest))
+        seconds = np.minimum(seconds, on_foot)
+        return rows, np.where(np.isfinite(seconds), seconds, np.nan)
 
 
 def _depots(city: City) -> Depots:
     network = city.derive("network", ("roads",), lambda: Network.build(city.roads))
 
     def build() -> Depots:
-        table = city.facilities
-        shapes = table.geometry.to_numpy()
-        xy = np.stack([shapely.get_x(shapes), shapely.get_y(shapes)], axis=1)
-        node, walk = network.join(xy)
+        table = city.degrees("facilities")
+        lon, lat = shapely.get_coordinates(table.geometry.to_numpy()).T
+        xy = np.column_stack(city.to_metres(lon, lat))
         kind, names = pd.factorize(table["kind"])
-        return Depots(network, xy, node, walk, kind, len(names))
+        of_kind = [np.flatnonzero(kind == k) for k in range(len(names))]
+        facts = pd.DataFrame(table[["kind", "name", "state"]]).astype(object).assign(lon=lon, lat=lat)
+        trees = [cKDTree(xy[rows]) for rows in of_kind]
+        return Depots(Stops.of(network, xy, kind), xy, facts, of_kind, trees)
 
     return city.derive("depots", ("roads", "facilities"), build)
 
 
-def _least_per_kind(depots: Depots, seconds: np.ndarray, straight: np.ndarray) -> np.ndarray:
-    """Row of the quickest facility of each kind; where none is quick enough, of the nearest in a straight line."""
-    late = seconds > LIMIT_S
-    cost = np.where(late, 1e6 + straight, seconds)
-    least = np.full(depots.kinds, np.inf)
-    np.minimum.at(least, depots.kind, cost)
-    first = np.flatnonzero(cost == least[depots.kind])
-    _, at = np.unique(depots.kind[first], return_index=True)
-    return first[at]
-
-
-def _no_cameras() -> pd.DataFrame:
-    names = [
-        "name",
-        "state",
-        "distance_m",
-        "px_per_m",
-        "image_level",
-        "bearing_deg",
-        "lon",
-        "lat",
-        "defaults",
-    ]
-    return pd.DataFrame({n: pd.Series(dtype=object) for n in names}, index=pd.Index([], name="camera_id"))
-
-
 def _no_facilities() -> pd.DataFrame:
-    names = ["kind", "name", "state", "distance_m", "drive_s", "lon", "lat"]
+    names = ["kind", "name", "state", "lon", "lat", "distance_m", "drive_s"]
     return pd.DataFrame({n: pd.Series(dtype=object) for n in names}, index=pd.Index([], name="facility_id"))

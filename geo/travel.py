@@ -74,6 +74,51 @@ class Network:
         return dijkstra(self.backward, indices=int(node[0]), limit=within_s - walk[0]) + walk[0]
 
 
+@dataclass(frozen=True)
+class Stops:
+    """Places joined to a network (停靠点), grouped by its vertices, each of a kind."""
+
+    network: Network
+    at: NDArray[np.int64]  # stops of vertex i are at[i] to at[i + 1] of the arrays below
+    row: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    walk_s: NDArray[np.float64]
+    kinds: int
+
+    @classmethod
+    def of(cls, network: Network, xy: NDArray[np.float64], kind: NDArray[np.int64]) -> Stops:
+        """Join places with kinds 0, 1 … to a network; those far from every road belong to no vertex."""
+        node, walk = network.join(xy)
+        row = np.argsort(node, kind="stable")
+        row = row[node[row] >= 0]
+        at = np.searchsorted(node[row], np.arange(len(network.xy) + 1))
+        return cls(
+            network, at, row, np.asarray(kind, np.int64)[row], walk[row], int(np.max(kind, initial=-1)) + 1
+        )
+
+    def quickest(
+        self, x: float, y: float, *, within_s: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Quickest stop of each kind on the way to a place, walks at both ends included (各类最快到达).
+
+        Returns
+        -------
+        arrays
+            Seconds and row per kind; infinite and -1 where no stop of the kind is within the time.
+        """
+        from geo import _travel_kernel  # noqa: PLC0415  (numba)
+
+        node, walk = self.network.join(np.array([[x, y]]))
+        if node[0] < 0 or walk[0] > within_s:
+            return np.full(self.kinds, np.inf), np.full(self.kinds, -1)
+        drives = self.network.backward
+        seconds, row = _travel_kernel.quickest(
+            drives.indptr, drives.indices, drives.data, int(node[0]), float(walk[0]), float(within_s),
+            self.at, self.row, self.kind, self.walk_s, self.kinds,
+        )  # fmt: skip
+        return seconds, row
+
+
 def _least(
     row: NDArray[np.int64], column: NDArray[np.int64], weight: NDArray[np.float64], n: int
 ) -> csr_matrix:

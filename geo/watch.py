@@ -72,14 +72,18 @@ def last_day(city: City, today: date | None = None) -> date | None:
     `today` is never complete, and what is dated later is left out. Without it, the newest day of the data, of
     which a few stray dates far ahead of all others are no part.
     """
-    occurred = city.degrees("incidents")["occurred_at"].dropna()
-    if today is not None:
-        occurred = occurred[occurred < pd.Timestamp(today, tz=city.timezone)]
-    if occurred.empty:
-        return None
-    usual = occurred.quantile(0.999, interpolation="lower") + pd.Timedelta(days=STRAY_DAYS)
-    newest = occurred[occurred <= usual].max()
-    return newest.tz_convert(city.timezone).date()
+
+    def compute() -> date | None:
+        occurred = city.degrees("incidents")["occurred_at"].dropna()
+        if today is not None:
+            occurred = occurred[occurred < pd.Timestamp(today, tz=city.timezone)]
+        if occurred.empty:
+            return None
+        usual = occurred.quantile(0.999, interpolation="lower") + pd.Timedelta(days=STRAY_DAYS)
+        newest = occurred[occurred <= usual].max()
+        return newest.tz_convert(city.timezone).date()
+
+    return city.derive(f"last-day:{today}", ("incidents",), compute)
 
 
 def cube_of(city: City, *, until: date | None = None, known_at: pd.Timestamp | None = None) -> Cube:

@@ -49,7 +49,7 @@ def serve(
 def _prepare(state: ServerState) -> None:
     """Make what the first visitor would wait for: tiles, indexes, today's risk; then watch and forecast."""
     warm(state.city, scope=state.scope)
-    situation.warm(state.city)
+    situation.warm(state.city, scope=state.scope)
     covered.warm(state.city)
     with contextlib.suppress(NotFoundError):  # too few incidents for a risk
         risk_now(state.store, state.city, None)

@@ -1,15 +1,17 @@
 """The situation card (态势卡): one request says where a place is, who sees it, what is near and what is open."""
 
+from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import orjson
 import pandas as pd
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from api.deps import CityDep, ScopeDep, StateDep
 from api.routers.hotspots import risk_now
 from api.routers.incidents import Crs
-from api.state import ServerState, frame_of
+from api.state import ServerState
 from geo import situation
 from geo.city import City
 from geo.crs import convert
@@ -25,9 +27,11 @@ Near = Annotated[float, Query(ge=10, le=2000, description="Radius for incidents 
 Text = Annotated[str | None, Query(max_length=128)]
 Row = dict[str, Any]
 MANY = 20
+INCIDENT_FACTS = ["occurred_at", "category", "severity", "source", "stage", "due_at", "address", "distance_m", "lon",
+                  "lat"]  # fmt: skip
 
 
-@router.get("")
+@router.get("", response_class=Response, responses={200: {"content": {"application/json": {}}}})
 def situation_card(
     state: StateDep,
     city: CityDep,
@@ -40,7 +44,7 @@ def situation_card(
     grid: Text = None,
     address: Annotated[str | None, Query(max_length=LONGEST_TEXT)] = None,
     near_m: Near = situation.NEAR_M,
-) -> dict[str, Any]:
+) -> Response:
     """Return the situation of a place: `lon` and `lat`, or an incident, a camera, a grid or an address.
 
     By address the best candidate is taken; `place.address` says how sure it is and what was wrong with the words.
@@ -51,7 +55,7 @@ def situation_card(
     chain = _chain(city, scope, lon_, lat_)
     x, y = (float(v) for v in city.to_metres(lon_, lat_))
     cameras = situation.cameras_seeing(city, x, y, scope=scope)
-    return {
+    card = {
         "place": {**place, "lon": round(lon_, 7), "lat": round(lat_, 7)},
         "grids": chain,
         "risk": _risk(state, city, scope, chain),
@@ -67,16 +71,30 @@ def situation_card(
         "near_m": near_m,
         "as_of": state.live.last,
     }
+    return Response(orjson.dumps(card), media_type="application/json")
 
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:
     """Turn a table without geometry into plain rows: its index first, missing is None, times ISO in UTC."""
-    plain = pd.DataFrame(frame.drop(columns="geometry", errors="ignore"))
-    for name in plain.columns:
-        if isinstance(plain[name].dtype, pd.DatetimeTZDtype):
-            plain[name] = plain[name].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
-    rows: list[Row] = plain.astype(object).where(plain.notna(), None).reset_index().to_dict("records")
-    return rows
+    columns = {frame.index.name or "index": frame.index, **{str(n): frame[n] for n in frame.columns}}
+    values = [_plain(c) for n, c in columns.items() if n != "geometry"]
+    names = [n for n in columns if n != "geometry"]
+    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _plain(column: pd.Series | pd.Index) -> list[Any]:
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        column = (
+            column.strftime("%Y-%m-%dT%H:%M:%SZ")
+            if isinstance(column, pd.Index)
+            else column.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+        )
+    values = column.to_numpy(dtype=object)
+    gone = pd.isna(values)
+    if gone.any():
+        values = np.where(gone, None, values)
+    plain: list[Any] = values.tolist()
+    return plain
 
 
 def _risk(state: ServerState, city: City, scope: Scope, chain: list[Row]) -> Row | None:
@@ -165,25 +183,33 @@ def _row(city: City, table: str, key: str) -> Any:  # noqa: ANN401  # a row of a
 def _chain(city: City, scope: Scope, lon: float, lat: float) -> list[Row]:
     """Grids of the place, town first, with the post of its staff; refused outside the scope."""
     found = city.locate([lon], [lat]).iloc[0].dropna()
-    grids = city.degrees("grids")
     if not scope.whole_city:
-        seen = visible_grids(grids, scope)
+        seen = visible_grids(city.degrees("grids"), scope)
         if not seen.reindex(found).any():
             raise ForbiddenError("this place is outside your scope")
+    posts = city.derive("grid-posts", ("grids",), lambda: _posts(city))
+    return [{**posts[grid], "role": role} for role, grid in found.items()]
+
+
+def _posts(city: City) -> dict[str, Row]:
+    """What a card says of each grid."""
     columns = ["level", "kind", "name", "staff_post", "households"]
-    rows = grids.loc[found.to_numpy(), columns].assign(role=found.index.to_numpy())
-    return rows_of(pd.DataFrame(rows))
+    rows = rows_of(pd.DataFrame(city.degrees("grids")[columns]))
+    return {row["grid_id"]: row for row in rows}
 
 
 def _within(city: City, scope: Scope, frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep the rows (metres) whose grids the scope reaches."""
+    """Keep the rows whose grids the scope reaches."""
     if scope.whole_city or frame.empty:
         return frame
-    shapes = frame.geometry
-    lon, lat = city.to_degrees(shapes.x.to_numpy(), shapes.y.to_numpy())
     grids = city.degrees("grids")
     seen = set(grids.index[visible_grids(grids, scope)])
-    return frame[city.locate(lon, lat).isin(seen).any(axis=1).to_numpy()]
+    return frame[
+        city.locate(frame["lon"].to_numpy(float), frame["lat"].to_numpy(float))
+        .isin(seen)
+        .any(axis=1)
+        .to_numpy()
+    ]
 
 
 def _incidents(
@@ -195,14 +221,14 @@ def _incidents(
     old = old[np.array([state.live.get(i) is None for i in old.index], dtype=bool)]
     east = near_m / (111_000.0 * max(np.cos(np.radians(lat)), 0.01))
     north = near_m / 110_000.0
-    live = [r for r in state.live.within(lon - east, lat - north, lon + east, lat + north)
-            if r.get("stage") != "closed"]  # fmt: skip
-    if live:
-        fresh = frame_of(live)
-        away = ground_distance_m(fresh.geometry.x.to_numpy(), fresh.geometry.y.to_numpy(), lon, lat)
-        fresh = fresh.to_crs(city.crs).assign(distance_m=np.round(away, 1))[away <= near_m]
-        old = pd.concat([old, fresh]) if len(old) else fresh
-    old = _within(city, scope, old).sort_values("distance_m", kind="stable")
-    names = ["occurred_at", "category", "severity", "source", "stage", "due_at", "address", "distance_m"]
-    lon_lat = city.to_degrees(old.geometry.x.to_numpy(), old.geometry.y.to_numpy())
-    return _listed(pd.DataFrame(old[names]).assign(lon=np.round(lon_lat[0], 7), lat=np.round(lon_lat[1], 7)))
+    live = pd.DataFrame(
+        [{"incident_id": r["incident_id"], **{n: r.get(n) for n in INCIDENT_FACTS}}
+         for r in state.live.within(lon - east, lat - north, lon + east, lat + north) if r.get("stage") != "closed"],
+        columns=["incident_id", *INCIDENT_FACTS], dtype=object,
+    ).set_index("incident_id")  # fmt: skip
+    if len(live):
+        away = ground_distance_m(live["lon"].to_numpy(float), live["lat"].to_numpy(float), lon, lat)
+        live = live.assign(distance_m=np.round(away, 1))[away <= near_m]
+    old, live = _within(city, scope, old), _within(city, scope, live)
+    rows = rows_of(old[INCIDENT_FACTS].head(MANY)) + rows_of(live)
+    return {"total": len(old) + len(live), "rows": sorted(rows, key=itemgetter("distance_m"))[:MANY]}

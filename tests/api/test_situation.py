@@ -1,7 +1,5 @@
 """One request answers the whole card, for a place named in any way, within the caller's scope."""
 
-import time
-
 import httpx
 import numpy as np
 import pytest
@@ -120,22 +118,3 @@ def test_live_incidents_stand_before_the_snapshot(demo_small: City) -> None:
     assert "NEW" in ids
     assert row.name not in ids
     assert after["total"] == before["total"]
-
-
-@pytest.mark.scale
-def test_p95_at_city_scale() -> None:
-    """15,000 grids, 77,000 cameras, 2.5 million incidents: p95 under 50 ms, through the whole application."""
-    from geo import situation
-    from geo.demo import demo_city
-
-    city = demo_city(0, "zibo")
-    situation.warm(city)
-    client = TestClient(create_app(ServerState(city)))
-    rng = np.random.default_rng(0)
-    doors = city.degrees("addresses").geometry
-    times = []
-    for row in rng.choice(len(doors), 300):
-        begun = time.perf_counter()
-        assert ask(client, lon=doors.iloc[row].x, lat=doors.iloc[row].y).status_code == 200
-        times.append(time.perf_counter() - begun)
-    assert np.percentile(times[20:], 95) < 0.050

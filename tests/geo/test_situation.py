@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 import shapely
 
-from geo import coverage, situation
+from geo import coverage, covered, situation
 from geo.camera.pixels import pixels_per_m
 from geo.city import City
+from geo.coverage.watch import watch
 from geo.scope import EVERYTHING, Scope
 from geo.travel import Network
 
@@ -27,7 +28,7 @@ def places(demo_small: City) -> np.ndarray:
 def everywhere(demo_small: City) -> coverage.Fields:
     """Fields of view of all cameras among all buildings, swept at once."""
     scene = coverage.scene(demo_small.buildings, demo_small.occluders)
-    return coverage.fields(demo_small.cameras, scene)
+    return coverage.fields(demo_small.cameras, scene, indoors=False)
 
 
 def test_cameras_that_see_a_place_are_those_of_the_coverage_map(
@@ -49,7 +50,9 @@ def test_image_level_follows_the_distance(demo_small: City, places: np.ndarray) 
         register = demo_small.cameras.loc[card.index]
         stated = register["resolution_px"].notna() & register["fov_deg"].notna()
         expected = pixels_per_m(
-            card["distance_m"].astype(float),
+            np.hypot(
+                card["distance_m"], register["height_m"].fillna(0.0).astype(float)
+            ),  # along the line of sight
             resolution_px=register["resolution_px"].to_numpy(float, na_value=np.nan),
             fov_deg=register["fov_deg"],
         )
@@ -109,8 +112,26 @@ def test_what_is_open_around_matches_a_scan(
 
 def test_an_empty_city_answers_with_nothing(tiny_city: City) -> None:
     x, y = tiny_city.to_metres(118.005, 36.805)
-    situation.warm(tiny_city)
+    situation.warm(tiny_city, scope=OPERATOR)
     assert situation.cameras_seeing(tiny_city, float(x), float(y), scope=OPERATOR).empty
     assert situation.nearest_facilities(tiny_city, float(x), float(y)).empty
     assert situation.open_incidents(tiny_city, float(x), float(y)).empty
     assert situation.open_hazards(tiny_city, float(x), float(y)).empty
+
+
+def test_cameras_going_off_leave_what_is_seen_and_are_no_longer_in_order(demo_tiny: City) -> None:
+    before = covered.watch_of(demo_tiny)
+    table = demo_tiny.degrees("cameras")
+    some = table.index[(table["state"] == "on").to_numpy(dtype=bool)][:3]
+
+    def put(state: str) -> City:
+        changed = table["state"].mask(table.index.isin(some), state)
+        return demo_tiny.with_table("cameras", table.assign(state=changed), replace=True)
+
+    dark = put("off")
+    after, alone = covered.watch_of(dark), watch(covered.cameras_of(dark), covered.scene_of(dark))
+    assert after.fields is before.fields
+    assert (before.on & ~after.on).sum() == 3
+    assert (after.on == alone.on).all()
+    gone = covered.watch_of(put("removed")).fields
+    assert shapely.is_empty(gone.shapes[gone.cameras.get_indexer(some)]).all()
