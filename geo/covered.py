@@ -26,7 +26,7 @@ from geo.coverage.fraction import COVERED_SHARE
 from geo.coverage.interval import interval
 from geo.coverage.network import network
 from geo.coverage.view import scene
-from geo.coverage.watch import STEPS, watch
+from geo.coverage.watch import STEPS, part, watch
 from geo.coverage.what_if import what_if
 from geo.errors import NotFoundError, UnknownNameError
 
@@ -68,12 +68,13 @@ def watch_of(city: City, *, secret: bool = False, home: bool = True) -> Watch:
 
     def compute() -> Watch:
         cameras, before = cameras_of(city, secret=secret), last.get("watch")
-        if (
-            before is not None
-            and before[1].fields.scene is scene_of(city)
-            and _look_alike(cameras, before[0])
-        ):
-            found = replace(before[1], on=(cameras["state"] == "on").fillna(value=False).to_numpy(dtype=bool))
+        known = (
+            None
+            if before is None or before[1].fields.scene is not scene_of(city)
+            else _kept(cameras, *before)
+        )
+        if known is not None:
+            found = replace(known, on=(cameras["state"] == "on").fillna(value=False).to_numpy(dtype=bool))
         else:
             previous = None if before is None else before[1]
             found = watch(cameras, scene_of(city), home=home, previous=previous)
@@ -83,12 +84,19 @@ def watch_of(city: City, *, secret: bool = False, home: bool = True) -> Watch:
     return city.derive(key, WATCHED, compute)
 
 
-def _look_alike(one: gpd.GeoDataFrame, two: gpd.GeoDataFrame) -> bool:
-    """Whether two registers differ at most in who is in order: cameras go on and off all day, none turns."""
-    if not one.index.equals(two.index) or not one.drop(columns="state").equals(two.drop(columns="state")):
-        return False
-    removed = [(t["state"] == "removed").fillna(value=False) for t in (one, two)]
-    return bool((removed[0] == removed[1]).all())
+def _kept(now: gpd.GeoDataFrame, then: gpd.GeoDataFrame, known: Watch) -> Watch | None:
+    """What was known, in the order of a register that differs at most in who is in order; None if more changed.
+
+    Cameras go on and off all day, and none turns for it.
+    """
+    order = then.index.get_indexer(now.index)
+    if len(now) != len(then) or (order < 0).any():
+        return None
+    then = then.iloc[order]
+    removed = [(t["state"] == "removed").fillna(value=False).to_numpy(dtype=bool) for t in (now, then)]
+    if (removed[0] != removed[1]).any() or not now.drop(columns="state").equals(then.drop(columns="state")):
+        return None
+    return known if (order == np.arange(len(order))).all() else part(known, order)
 
 
 def ledger_of(city: City, *, secret: bool = False) -> gpd.GeoDataFrame:

@@ -133,5 +133,11 @@ def test_cameras_going_off_leave_what_is_seen_and_are_no_longer_in_order(demo_ti
     assert after.fields is before.fields
     assert (before.on & ~after.on).sum() == 3
     assert (after.on == alone.on).all()
+    moved = covered.watch_of(
+        demo_tiny.with_table("cameras", table.loc[some].assign(state="off"))
+    )  # to the end
+    order = moved.fields.cameras.get_indexer(before.fields.cameras)
+    assert shapely.equals_exact(moved.fields.shapes[order], before.fields.shapes).all()
+    assert (moved.on[order] == after.on).all()
     gone = covered.watch_of(put("removed")).fields
     assert shapely.is_empty(gone.shapes[gone.cameras.get_indexer(some)]).all()
