@@ -20,7 +20,9 @@ from pyproj import CRS
 from geo.crs import convert, in_gcj_bounds
 from geo.quality.evidence import Reference, gather
 from geo.quality.frames import Frame, readings
+from geo.quality.mixture import two_systems
 from geo.quality.result import Verdict, spoken
+from geo.quality.stated import Stated
 from geo.quality.surface import (
     MOST_SIGMA,
     NAMED_SIGMA,
@@ -60,6 +62,7 @@ def verdict(
     reference: Reference,
     table: str = "",
     area: ArrayLike | None = None,
+    text: ArrayLike | None = None,
     unit: ArrayLike | None = None,
     declared: str = "",
     seed: int = 0,
@@ -76,6 +79,8 @@ def verdict(
         Name of the table that the rows are for: it says whether they stand beside roads, in or out of buildings.
     area
         The grid, district or village that each row declares, by a code or name of `reference.areas`.
+    text
+        Words of each row, such as its address: the areas and roads of the city that they name count too.
     unit
         The source of each row (management unit, file): units are judged one by one, and where two named verdicts
         differ the file is `mixed`. Without it, a file that is not named as a whole is tried in eight runs of
@@ -95,20 +100,18 @@ def verdict(
         np.asarray(pd.to_numeric(pd.Series(np.ravel(v)), errors="coerce"), float) for v in (x, y)
     )
     usable = np.isfinite(first) & np.isfinite(second) & ~((first == 0) & (second == 0))
-    declared_area = None if area is None else np.ravel(np.asarray(area, dtype=object))[usable]
+    stated = Stated.read(reference, area, text, len(usable), seed=seed)[usable]
     units = None if unit is None else np.ravel(np.asarray(unit, dtype=object))[usable]
     points = (first[usable], second[usable])
     judge = _Judge(reference, table, (declared, *reference.hints), seed)
-    whole = judge.decide(*points, declared_area)
+    whole = judge.decide(*points, stated)
     if whole.verdict == "unknown" and whole.candidates and len(points[0]) > SAMPLE:
-        whole = replace(judge, sample=LARGE_SAMPLE).decide(*points, declared_area)
-    if whole.verdict == "mixed":
-        return whole
+        whole = replace(judge, sample=LARGE_SAMPLE).decide(*points, stated)
     if units is None:
-        if whole.verdict != "unknown" or len(points[0]) < CHUNKS * MIN_POINTS:
+        if whole.verdict not in ("unknown", "mixed") or len(points[0]) < CHUNKS * MIN_POINTS:
             return whole
         units = _chunks(np.flatnonzero(usable))
-    return _by_unit(judge, points, declared_area, units, whole)
+    return _by_unit(judge, points, stated, units, whole)
 
 
 def areas_verdict(
@@ -163,7 +166,7 @@ class _Judge:
     seed: int
     sample: int = SAMPLE
 
-    def decide(self, x: Floats, y: Floats, area: NDArray[np.object_] | None) -> Verdict:
+    def decide(self, x: Floats, y: Floats, stated: Stated) -> Verdict:
         """Verdict of points that are finite."""
         extent = self.reference.extent()
         if extent is None:
@@ -188,28 +191,14 @@ class _Judge:
                 f"任何坐标系都不能把点放进本市（最好的 {frames[0].name} 为 {frames[0].share:.0%}）",
                 evidence=gross,
             )
-        return self._weigh(likely, area, gross)
+        return self._weigh(likely, stated, gross)
 
-    def _weigh(
-        self, frames: list[Frame], area: NDArray[np.object_] | None, gross: tuple[Any, ...]
-    ) -> Verdict:
-        at = self._declared(area, len(frames[0].lon))
-        rows = self._sample(frames[0], np.logical_and.reduce([f.inside for f in frames]), at)
+    def _weigh(self, frames: list[Frame], stated: Stated, gross: tuple[Any, ...]) -> Verdict:
+        rows = self._sample(frames[0], np.logical_and.reduce([f.inside for f in frames]), stated.area)
         trials = self._trials(frames, rows)
-        polygons = None
-        if self.reference.areas is not None:
-            shapes = self.reference.areas.to_numpy()[at[rows]]
-            polygons = np.asarray(np.where(at[rows] >= 0, shapes, None), dtype=object)
-        evidence = gather(self.table, self.reference, polygons)
+        evidence = gather(self.table, self.reference, stated[rows])
         surface = Surface(evidence, places_of(trials[0].xy), trials[0].xy)
         return _conclude(surface, trials, gross + surface.figures(trials))
-
-    def _declared(self, area: NDArray[np.object_] | None, count: int) -> NDArray[np.intp]:
-        """Position in `reference.areas` of the area that each row declares, -1 for none."""
-        areas = self.reference.areas
-        if area is None or areas is None:
-            return np.full(count, -1)
-        return np.asarray(areas.index.get_indexer(pd.Index(pd.Series(area).astype("str"))))
 
     def _sample(self, frame: Frame, inside: NDArray[np.bool_], at: NDArray[np.intp]) -> NDArray[np.intp]:
         """Rows to look at: half at random, half where the declared area can tell, near its border."""
@@ -247,6 +236,8 @@ class _Judge:
 
 
 def _conclude(surface: Surface, trials: list[Trial], tried: tuple[Any, ...]) -> Verdict:
+    if parts := two_systems(surface, trials):
+        return _mixed(parts, tried)
     own = [surface.learn(t.xy).sum() for t in trials]
     order = np.argsort([-value for value in own], kind="stable")
     best = trials[order[0]]
@@ -307,10 +298,16 @@ def _mixed_readings(frames: list[Frame], gross: tuple[Any, ...]) -> Verdict | No
                 first.name: int(first.inside.sum()),
                 other.name: int((other.inside & ~first.inside).sum()),
             }
-            text = ", ".join(f"{n} rows {name}" for name, n in parts.items())
-            return Verdict("mixed", evidence=gross, parts=parts, message=f"mixed: {text}",
-                           message_zh="混合坐标：" + "，".join(f"{name} {n} 行" for name, n in parts.items()))  # fmt: skip
+            return _mixed(parts, gross)
     return None
+
+
+def _mixed(parts: dict[str, int], tried: tuple[Any, ...]) -> Verdict:
+    text = ", ".join(f"{n} rows {name}" for name, n in parts.items())
+    zh = "，".join(f"{name} {n} 行" for name, n in parts.items())
+    return Verdict(
+        "mixed", evidence=tried, parts=parts, message=f"mixed: {text}", message_zh=f"混合坐标：{zh}"
+    )
 
 
 def _chunks(rows: NDArray[np.intp]) -> NDArray[np.object_]:
@@ -323,7 +320,7 @@ def _chunks(rows: NDArray[np.intp]) -> NDArray[np.object_]:
 def _by_unit(
     judge: _Judge,
     points: tuple[Floats, Floats],
-    area: NDArray[np.object_] | None,
+    stated: Stated,
     units: NDArray[np.object_],
     whole: Verdict,
 ) -> Verdict:
@@ -333,10 +330,8 @@ def _by_unit(
     parts: dict[str, Verdict] = {}
     for name, rows in names.groupby(names).indices.items():
         if len(rows) >= MIN_POINTS and len(rows) < len(names):
-            parts[str(name)] = judge.decide(
-                points[0][rows], points[1][rows], None if area is None else area[rows]
-            )
-    named = {k: v for k, v in parts.items() if v.verdict != "unknown"}
+            parts[str(name)] = judge.decide(points[0][rows], points[1][rows], stated[rows])
+    named = {k: v for k, v in parts.items() if v.verdict not in ("unknown", "mixed")}
     kinds = {(v.verdict, v.source, v.swapped, v.reference) for v in named.values()}
     if len(kinds) <= 1:
         return whole

@@ -1,7 +1,7 @@
 """What the city already holds, as evidence about the coordinates of a file (参照证据).
 
-Each kind gives every point, at any trial position, the metres to what it has to do with: the area that the row
-itself declares, the city, the nearest road, the nearest building.
+Each kind gives every point, at any trial position, the metres to what it has to do with: the area or the road that
+the row itself states, the city, the nearest road, building or door plate.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import shapely
 from pyproj import CRS
 
 from geo.errors import BadInputError
+from geo.quality.stated import Stated, geometry_of, ranks, road_index
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 AREA_CAP_M = 3000.0
 NEAR_CAP_M = 200.0
+_LAYERS = {"city": "cover", "roads": "roads", "buildings": "buildings", "door plates": "plates"}
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class Reference:
     """What a city holds already (参照数据), in its metric CRS.
 
     `areas` are polygons by the code or name that rows may declare; `cover` are polygons that together are the
-    city; `roads` and `buildings` are plain arrays of geometries. All may be empty. `hints` are EPSG names that
-    the city's own files had. Make one with `Reference.of`, or give the arrays.
+    city; `roads`, `buildings` and `plates` (door plates) are plain arrays of geometries; `road_names` are as long as
+    `roads`, or empty. All may be empty. `hints` are EPSG names that the city's own files had. Make one with
+    `Reference.of`, or give the arrays.
     """
 
     crs: CRS
@@ -42,6 +45,8 @@ class Reference:
     cover: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
     roads: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
     buildings: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
+    plates: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
+    road_names: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
     hints: tuple[str, ...] = ()
     _trees: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -66,12 +71,18 @@ class Reference:
         grids = tables.get("grids") if without != "grids" else None
         boundary = tables.get("boundary") if without != "boundary" else None
         cover = next((t for t in (boundary, _lowest(grids)) if t is not None and len(t)), None)
+        roads = tables.get("roads") if without != "roads" else None
+        lines, names = _present(roads), np.empty(0, object)
+        if roads is not None and "name" in roads and len(lines) == len(roads):
+            names = roads["name"].to_numpy(object)
         return cls(
             crs=CRS.from_user_input(crs),
             areas=declared_areas(grids) if grids is not None and len(grids) else None,
             cover=np.empty(0, object) if cover is None else _present(cover),
-            roads=_present(tables.get("roads")) if without != "roads" else np.empty(0, object),
+            roads=lines,
+            road_names=names,
             buildings=_present(tables.get("buildings")) if without != "buildings" else np.empty(0, object),
+            plates=_present(tables.get("addresses")) if without != "addresses" else np.empty(0, object),
             hints=hints,
         )
 
@@ -88,6 +99,35 @@ class Reference:
             self._trees["borders"] = shapely.boundary(self.areas.to_numpy())
             shapely.prepare(self._trees["borders"])
         return np.asarray(self._trees["borders"], dtype=object)
+
+    @property
+    def area_ranks(self) -> dict[str, tuple[float, int]]:
+        """Names of areas that a text may hold, the smaller area first."""
+        if "area_ranks" not in self._trees and self.areas is not None:
+            self._trees["area_ranks"] = ranks(self.areas.index, shapely.area(self.areas.to_numpy()))
+        found: dict[str, tuple[float, int]] = self._trees.get("area_ranks", {})
+        return found
+
+    @property
+    def road_ranks(self) -> dict[str, tuple[float, int]]:
+        """Names of roads that a text may hold, the longer name first."""
+        if "road_ranks" not in self._trees:
+            names, shapes = road_index(
+                self.road_names, self.roads if len(self.road_names) else self.road_names
+            )
+            self._trees["road_ranks"] = ranks(names, -names.astype("str").str.len().to_numpy(np.float64))
+            self._trees["named_roads"] = shapes
+        made: dict[str, tuple[float, int]] = self._trees["road_ranks"]
+        return made
+
+    def shapes_of(self, stated: Stated) -> dict[str, NDArray[np.object_]]:
+        """Kind of evidence → the shape that each row states for it, None for none; kinds that no row states left out."""
+        found = {}
+        if self.areas is not None and (stated.area >= 0).any():
+            found["declared area"] = geometry_of(self.areas.to_numpy(), stated.area)
+        if (stated.road >= 0).any():
+            found["named road"] = geometry_of(self._trees["named_roads"], stated.road)
+        return found
 
     def hits(self, name: str, xy: Floats) -> NDArray[np.intp]:
         """Positions of the points that touch a polygon of one of the arrays, in no order, some of them twice."""
@@ -142,21 +182,24 @@ def declared_areas(grids: gpd.GeoDataFrame) -> gpd.GeoSeries:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One kind of evidence for the sampled points: metres at positions, and a figure for people."""
+    """One kind of evidence for the sampled points: metres at positions, and a figure for people.
+
+    `stated` are the shapes that the rows themselves name (None: none), for the two kinds of that sort.
+    """
 
     name: str
     figure: str
     reference: Reference
-    polygons: NDArray[np.object_] | None = None
+    stated: NDArray[np.object_] | None = None
 
     def metres(self, xy: Floats) -> Floats:
         """Distance of each point to what it should be at (0 inside), metres, capped."""
-        if self.name == "declared area":
-            return self._to_declared(xy)
+        if self.stated is not None:
+            return _to_stated(self.stated, xy)
         cap = AREA_CAP_M if self.name == "city" else NEAR_CAP_M
-        layer = {"city": "cover", "roads": "roads", "buildings": "buildings"}[self.name]
+        layer = _LAYERS[self.name]
         result = np.full(len(xy), cap)
-        if layer != "roads":
+        if layer in ("cover", "buildings"):
             result[self.reference.hits(layer, xy)] = 0.0
         away = np.flatnonzero(result > 0)
         found, far = self.reference.tree(layer).query_nearest(
@@ -165,41 +208,48 @@ class Evidence:
         result[away[found[0]]] = far
         return result
 
-    def _to_declared(self, xy: Floats) -> Floats:
-        polygons = self.polygons
-        result = np.zeros(len(xy))
-        if polygons is None:
-            return result
-        known = np.flatnonzero(~shapely.is_missing(polygons))
-        shapely.prepare(polygons[known])
-        outside = known[~shapely.intersects_xy(polygons[known], xy[known, 0], xy[known, 1])]
-        far = shapely.distance(polygons[outside], shapely.points(xy[outside]))
-        result[outside] = np.minimum(far, AREA_CAP_M)
-        return result
-
     @property
     def learns(self) -> bool:
-        """Whether the distance at which rows stand is learnt from the file; areas simply hold their rows."""
-        return self.name in ("roads", "buildings")
+        """Whether the distance at which rows stand is learnt from the file; stated shapes simply hold their rows."""
+        return self.name in ("roads", "buildings", "door plates")
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which rows state a shape; none for other kinds of evidence."""
+        return np.empty(0, bool) if self.stated is None else ~shapely.is_missing(self.stated)
 
     def value(self, metres: Floats) -> float:
         """Return the figure that `figure` names: a share (0 to 1) or a median distance in metres."""
+        if self.stated is not None:
+            metres = metres[self.known]
         if self.figure.startswith("share"):
-            if self.polygons is not None:
-                metres = metres[~shapely.is_missing(self.polygons)]
             return float((metres == 0).mean()) if len(metres) else float("nan")
         return float(np.median(metres))
 
 
-def gather(table: str, reference: Reference, polygons: NDArray[np.object_] | None) -> list[Evidence]:
-    """Evidence that the city has for the rows of a table; `polygons` are the declared areas of the sample."""
-    found = []
-    if polygons is not None and not shapely.is_missing(polygons).all():
-        found.append(Evidence("declared area", "share inside", reference, polygons=polygons))
+def _to_stated(shapes: NDArray[np.object_], xy: Floats) -> Floats:
+    result = np.zeros(len(xy))
+    known = np.flatnonzero(~shapely.is_missing(shapes))
+    shapely.prepare(shapes[known])
+    outside = known[~shapely.intersects_xy(shapes[known], xy[known, 0], xy[known, 1])]
+    far = shapely.distance(shapes[outside], shapely.points(xy[outside]))
+    result[outside] = np.minimum(far, AREA_CAP_M)
+    return result
+
+
+def gather(table: str, reference: Reference, stated: Stated) -> list[Evidence]:
+    """Evidence that the city has for the sampled rows of a table, and for what they state themselves."""
+    figures = {"declared area": "share inside", "named road": "median distance m"}
+    found = [
+        Evidence(name, figures[name], reference, stated=shapes)
+        for name, shapes in reference.shapes_of(stated).items()
+    ]
     if len(reference.cover) and table != "grids":  # their edges lie on the edge of the city
         found.append(Evidence("city", "share inside", reference))
     if len(reference.roads):
         found.append(Evidence("roads", "median distance m", reference))
     if len(reference.buildings):
         found.append(Evidence("buildings", "share in buildings", reference))
+    if len(reference.plates) and not (len(reference.roads) and len(reference.buildings)):
+        found.append(Evidence("door plates", "median distance m", reference))
     return found

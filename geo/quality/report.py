@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 50_000
 UNIT = {"cameras": "unit"}
+WORDS = ("standard", "address", "village", "road", "name")
 EDGE_POINTS = 2000
 GOLDEN = 0.6180339887498949  # steps of the golden section spread points evenly along the edges
 SECRET = "(secret)"  # noqa: S105
@@ -145,7 +146,25 @@ def datum_of(tables: Tables, name: str, *, seed: int = 0) -> Verdict:
     lon, lat = convert(*xy.T, source=tables.crs, target="wgs84")
     area = part["grid_id"].to_numpy(object) if "grid_id" in part else None
     unit = part[UNIT[name]].to_numpy(object) if name in UNIT else None
-    return verdict(lon, lat, reference=tables.reference(name), table=name, area=area, unit=unit, seed=seed)
+    return verdict(
+        lon,
+        lat,
+        reference=tables.reference(name),
+        table=name,
+        area=area,
+        text=_words(part),
+        unit=unit,
+        seed=seed,
+    )
+
+
+def _words(part: gpd.GeoDataFrame) -> NDArray[np.object_] | None:
+    """All words of each row that may name its place."""
+    columns = [c for c in WORDS if c in part]
+    if not columns:
+        return None
+    joined = part[columns[0]].fillna("").astype("str")
+    return joined.str.cat([part[c].fillna("").astype("str") for c in columns[1:]], sep=" ").to_numpy(object)
 
 
 def _spots(shapes: NDArray[np.object_]) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ PLACE_M = 200.0
 AREA_STEP_M = 25.0
 BINS_M = np.array([1e-9, 1.0, 3.0, 6.0, 10.0, 16.0, 25.0, 40.0, 64.0])
 PRIOR_POINTS = 4.0
+_ROUNDS = 12
 _USUAL_M = (600.0, 1200.0)
 MOST_SIGMA = 40.0
 NAMED_SIGMA = 3.0  # the best trial against every other trial
@@ -149,6 +150,31 @@ class Surface:
     def total(self, xy: Floats) -> Floats:
         """Sum over the evidence at one position, by what was learnt."""
         return sum(self.parts(xy), np.zeros(len(xy)))
+
+    def mixed(self, one: Floats, other: Floats) -> tuple[float, Floats]:
+        """Log likelihood of rows that stand at either of two positions, and how likely each is at the first.
+
+        The share of the two, and the distances at which rows stand, are learnt from the rows themselves (EM).
+        """
+        metres = list(zip(self.evidence, self.metres(one), self.metres(other), self._usual, strict=True))
+        width = len(BINS_M) + 1
+        likely, total = np.full(len(one), 0.5), 0.0
+        for _ in range(_ROUNDS):
+            here, there = np.zeros(len(one)), np.zeros(len(one))
+            for evidence, near, far, usual in metres:
+                if not evidence.learns:
+                    here -= np.log1p(near / AREA_STEP_M)
+                    there -= np.log1p(far / AREA_STEP_M)
+                    continue
+                a, b = np.searchsorted(BINS_M, near, "right"), np.searchsorted(BINS_M, far, "right")
+                counts = np.bincount(a, likely, width) + np.bincount(b, 1.0 - likely, width)
+                score = self._ratio(np.asarray(counts, np.float64), usual)
+                here, there = here + score[a], there + score[b]
+            share = np.clip(likely.mean(), 1e-6, 1.0 - 1e-6)
+            here, there = here + np.log(share), there + np.log1p(-share)
+            both = np.logaddexp(here, there)
+            likely, total = np.exp(here - both), float(both.sum())
+        return total, likely
 
     def sigma(self, better: Floats, worse: Floats) -> float:
         """By how many standard deviations one position fits better than another, points of a place as one.

@@ -12,6 +12,7 @@ import shapely
 from geo.crs import convert, convert_geometry, metric_crs
 from geo.demo import demo_city
 from geo.quality import Reference, areas_verdict, verdict
+from geo.quality.stated import Stated
 
 
 @pytest.fixture(scope="module")
@@ -341,3 +342,71 @@ def test_county_outlines_are_gcj02_against_cgcs2000_points(shared_data, prefix):
         assert (found.verdict, found.reference) == (datum, "wgs84"), found.message
     few = areas_verdict(raw, *(v[:30] for v in given), crs=crs)
     assert few.verdict in ("unknown", "gcj02")
+
+
+class TestStated:
+    """What rows say of their own place, in words."""
+
+    def reference(self, place):
+        tables = {
+            "grids": place.grids.assign(name=[f"第{i}网格" for i in range(len(place.grids))]),
+            "roads": gpd.GeoDataFrame({"name": [f"建设{i}路" for i in range(len(place.roads))]}, geometry=place.roads,
+                                      crs=place.crs),
+        }  # fmt: skip
+        return Reference.of(tables, crs=place.crs)
+
+    def test_the_road_of_an_address_and_the_smallest_area_are_found(self):
+        place = town(1)
+        given = self.reference(place)
+        said = Stated.read(given, None, ["建设12路3号", "第7网格内，近建设1路", "别处", None], 4, seed=0)
+        assert said.area.tolist() == [-1, given.areas.index.get_loc("第7网格"), -1, -1]
+        shapes = given.shapes_of(said)
+        assert shapes["named road"][0].equals(shapely.multilinestrings([place.roads[12]]))
+        assert [s is None for s in shapes["named road"]] == [False, False, True, True]
+
+    @pytest.mark.parametrize("datum", DEGREES)
+    def test_words_name_a_datum_where_rows_stand_anywhere(self, datum):
+        """Random points say nothing by themselves; 30 that name their grid do."""
+        place = town(2, block=500.0)
+        middle = shapely.get_coordinates(place.grids.union_all().centroid)
+        xy = middle + place.rng.uniform(-1500, 1500, (30, 2))
+        codes = place.grid_of(xy)
+        names = dict(zip(place.grids.index, [f"第{i}网格" for i in range(len(place.grids))], strict=True))
+        x, y = convert(*place.lonlat(xy), source="wgs84", target=datum)
+        given = self.reference(place)
+        words = [f"发生在{names.get(c, '')}的事" for c in codes]
+        assert verdict(x, y, reference=given, table="incidents").verdict in ("unknown", datum)
+        assert verdict(x, y, reference=given, table="incidents", text=words).verdict == datum
+
+
+class TestInterleaved:
+    """Rows of two systems in no order."""
+
+    @pytest.mark.parametrize("content", ["gcj02", "bd09"])
+    @pytest.mark.parametrize("stated", [True, False])
+    def test_thirty_rows_half_and_half(self, content, stated):
+        place = town(6)
+        xy = place.cameras(30)
+        lon, lat = place.lonlat(xy)
+        x, y = convert(lon, lat, source="wgs84", target=content)
+        half = place.rng.permutation(30) < 15
+        found = verdict(np.where(half, x, lon), np.where(half, y, lat), reference=place.reference("areas", "roads"),
+                        table="cameras", area=place.grid_of(xy) if stated else None)  # fmt: skip
+        assert found.verdict == "mixed"
+        assert set(found.parts) == {"wgs84", content}
+        assert sum(found.parts.values()) == 30
+        assert abs(found.parts["wgs84"] - 15) <= 2
+
+    def test_rows_that_state_a_wrong_grid_are_no_second_system(self):
+        """A third of the rows declare any grid: they fit every shift alike, and that is not a mixture."""
+        place = town(7)
+        for seed in range(6):
+            rng = np.random.default_rng(seed)
+            xy = place.cameras(60)
+            codes = place.grid_of(xy)
+            wrong = rng.permutation(60) < 20
+            codes[wrong] = rng.choice(place.grids.index.to_numpy(), 20)
+            found = verdict(
+                *place.lonlat(xy), reference=place.reference("areas", "roads"), table="cameras", area=codes
+            )
+            assert found.verdict in ("wgs84", "unknown"), found.message
