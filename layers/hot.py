@@ -1,6 +1,6 @@
 """Rows and looks of the layers of hotspots and risk (热点与风险图层).
 
-Only grids that are marked are drawn. What is not stable under the error of the addresses gets a second outline:
+Only grids that are marked are drawn. What is not stable under the error of the addresses, or one grid level up, is hatched:
 the map does not claim more than the data hold.
 """
 
@@ -25,7 +25,12 @@ HOT_LOOK = style.entries(
         (-3, "冷点 99 %", "cold, 99 %", style.RAMPS["blue"][4], "fill"),
     ]
 )
-UNSTABLE = style.entries([(1, "不稳定（定位误差或上级网格，粗黑框）", "not stable", style.DARK, "line")])
+UNSTABLE = style.entries(
+    [
+        (1, "斜线：不稳定（定位误差或上级网格下不成立）", "hatched: not stable under address error or one level up",
+         style.DARK, "hatch")
+    ]
+)  # fmt: skip
 LEVEL_LOOK = style.entries(
     [
         (1, "红：前 1 %", "red: top 1 %", "#c8102e", "fill"),
@@ -34,7 +39,9 @@ LEVEL_LOOK = style.entries(
         (4, "蓝", "blue", "#2c7bb6", "fill"),
     ]
 )
-SIGNIFICANT = style.entries([(1, "显著高于全市", "significantly above the city", style.DARK, "line")])
+SIGNIFICANT = style.entries(
+    [(1, "粗框：显著高于全市", "thick border: significantly above the city", style.DARK, "line")]
+)
 TABLES = ("grids", "incidents")
 HOT_FIELDS = (
     "grid_id",

@@ -44,6 +44,7 @@ FONTS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "Source Han Sans CN", "WenQuanYi Micro Hei",
     "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC", "SimHei", "Heiti SC",
 )  # fmt: skip
+HATCH = "////"
 MARKERS = {
     "circle": "o",
     "square": "s",
@@ -266,10 +267,32 @@ class _Sheet:
             used.append((e, look, entry.geometry))
             path = _path(features, np.flatnonzero(rows), closed=entry.geometry == "polygon")
             self.axes.add_artist(self._patch(path, e, drawn, entry.geometry, ranked=bool(indicator), z=z))
+        if look.mark is not None and not indicator:
+            used += self._over(features, shown, look.mark, z)
         title = f"{entry.zh}：{tiles.indicator(indicator).zh}" if indicator else entry.zh
         if indicator:
             used = [(e, look, entry.geometry) for e in look.entries]
         self.legends.append((title, used))
+
+    def _over(
+        self, features: mvt.Features, shown: NDArray[np.bool_], mark: Style, z: int
+    ) -> list[tuple[Entry, Style, str]]:
+        """Hatch or frame the areas that carry a mark; what was drawn, for the legend."""
+        column, used = features.columns.get(mark.by), []
+        codes = {value: i for i, value in enumerate(column.dictionary)} if column is not None else {}
+        for e in mark.entries:
+            code = codes.get(mvt.encode_value(e.value))
+            rows = shown & (column.codes == code) if column is not None and code is not None else None
+            if rows is None or not rows.any():
+                continue
+            path = _path(features, np.flatnonzero(rows), closed=True)
+            width = 0.0 if e.shape == "hatch" else mark.weight * 0.75
+            self.axes.add_artist(
+                PathPatch(path, facecolor="none", edgecolor=e.colour, lw=width, zorder=z + 0.4, snap=False,
+                          hatch=HATCH if e.shape == "hatch" else None)
+            )  # fmt: skip
+            used.append((e, mark, "over"))
+        return used
 
     def _ranks(self, entry: Layer, indicator: str) -> NDArray[np.int64]:
         ids = catalog.entry_rows(self.city, entry).index
@@ -535,6 +558,12 @@ def _swatch(panel: Axes, y: float, step: float, used: tuple[Entry, Style, str]) 
                 edgecolor=edge,
                 lw=max(look.weight, 0.6),
             )
+        )
+    elif kind == "over":
+        hatch = HATCH if e.shape == "hatch" else None
+        width = 0.6 if hatch else look.weight
+        panel.add_patch(
+            Rectangle((x, y - h / 2), 26, h, facecolor="none", edgecolor=e.colour, lw=width, hatch=hatch)
         )
     elif kind == "line":
         panel.plot([x, x + 26], [y, y], color=e.colour, lw=look.weight + 1)

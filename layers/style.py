@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Shape = Literal[
-    "circle", "square", "triangle", "diamond", "cross", "pentagon", "star", "fill", "line", "text"
+    "circle", "square", "triangle", "diamond", "cross", "pentagon", "star", "fill", "line", "hatch", "text"
 ]
 
 BLUE, ORANGE, GREEN, VERMILION = "#0072b2", "#e69f00", "#009e73", "#d55e00"
@@ -56,7 +56,8 @@ class Style:
     entries
         The legend, in order; a value without an entry takes the last one.
     mark
-        A second property drawn as an outline (overdue, out of order); its entries without a match draw none.
+        A second property drawn as an outline (overdue, out of order) or, on areas, as a hatch (not stable); its
+        entries without a match draw none.
     opacity, weight, radius
         Of fill 0 to 1; of lines, pixels; of points, pixels.
     label

@@ -25,6 +25,7 @@ _RAMP = {
     "open_hazards": "orange",
     "overdue_hazards": "red",
     "facilities": "green",
+    "hotspot": "orange",  # cold grids are blue
 }
 
 

@@ -92,6 +92,26 @@
       if (o.text) { label(this._ctx, o.text, p.x, p.y, { color: '#fff', size: Math.min(11, r), plain: true }); }
     }
   });
+  /* Areas that are not to be trusted as they stand are hatched, over their colour. */
+  var fillStroke = L.Canvas.Tile.prototype._fillStroke;
+  L.Canvas.Tile.include({
+    _fillStroke: function (ctx, layer) {
+      var o = layer.options;
+      fillStroke.call(this, ctx, layer);
+      if (!o.hatch) { return; }
+      ctx.save();
+      ctx.fillStyle = hatching(ctx, o.hatch);
+      ctx.fill(o.fillRule || 'evenodd');
+      ctx.restore();
+    }
+  });
+  function hatching(ctx, colour) {
+    var c = document.createElement('canvas'), side = 8, g = c.getContext('2d');
+    c.width = c.height = side;
+    g.strokeStyle = colour; g.lineWidth = 1.6; g.lineCap = 'square';
+    [-side, 0, side].forEach(function (x) { g.beginPath(); g.moveTo(x, side); g.lineTo(x + side, 0); g.stroke(); });
+    return ctx.createPattern(c, 'repeat');
+  }
   function polygon(ctx, x, y, r, n, turn, inner) {
     for (var i = 0; i < n; i++) {
       var a = turn + i * 2 * Math.PI / n, q = inner && i % 2 ? r * inner : r;
@@ -131,6 +151,7 @@
     }
     return style.last === false ? null : style.entries[style.entries.length - 1];
   }
+  function markOf(style, p) { return style.mark && entryOf(Object.assign({ last: false }, style.mark), p); }
   function troubled(p) { return ((p.bad || 0) + (p.overdue || 0)) * 10 > p.count; }
   function hiddenIn(name, value) { return (santu.hidden[name] || {})[value]; }
   function clusterCount(conf, p) {
@@ -162,9 +183,13 @@
       if (geometry === 'polygon') {
         /* Borders of shapes that are small on the screen are drawn thinner, as on paper. */
         var share = conf.size_m ? Math.min(Math.max((conf.size_m / (156543.034 / Math.pow(2, zoom)) - 6) / 40, 0), 1) : 1;
-        return { fill: style.opacity > 0, fillColor: e.colour, fillOpacity: style.by === 'rank' && e.value === -1 ? 0.04 : style.opacity, stroke: style.weight * share > 0.08, color: conf.border || e.colour, weight: Math.max(style.weight * share, 0.3), opacity: 0.9 };
+        var look = { fill: style.opacity > 0, fillColor: e.colour, fillOpacity: style.by === 'rank' && e.value === -1 ? 0.04 : style.opacity, stroke: style.weight * share > 0.08, color: conf.border || e.colour, weight: Math.max(style.weight * share, 0.3), opacity: 0.9 };
+        var over = markOf(style, p);
+        if (over && over.shape === 'hatch') { look.hatch = over.colour; }
+        else if (over) { look.stroke = true; look.color = over.colour; look.weight = style.mark.weight; }
+        return look;
       }
-      var mark = style.mark && entryOf(Object.assign({ last: false }, style.mark), p);
+      var mark = markOf(style, p);
       return { shape: e.shape, radius: style.radius, fill: true, fillColor: e.colour, fillOpacity: 0.95, color: mark ? mark.colour : '#ffffff', weight: mark ? style.mark.weight : 1 };
     };
   };
@@ -263,6 +288,11 @@
     ctx.scale(1.5, 1.5);
     ctx.fillStyle = e.colour; ctx.strokeStyle = style.outline ? e.colour : '#55626c'; ctx.lineWidth = style.outline ? 3 : 1;
     if (geometry === 'line') { ctx.strokeStyle = e.colour; ctx.lineWidth = 3; ctx.beginPath(); ctx.moveTo(2, 12); ctx.lineTo(30, 12); ctx.stroke(); return c; }
+    if (style.over) {
+      ctx.strokeStyle = e.colour; ctx.lineWidth = e.shape === 'hatch' ? 1 : 3;
+      if (e.shape === 'hatch') { ctx.fillStyle = hatching(ctx, e.colour); ctx.fillRect(4, 4, 24, 16); }
+      ctx.strokeRect(4, 4, 24, 16); return c;
+    }
     if (geometry === 'polygon') {
       ctx.globalAlpha = Math.max(style.opacity, 0.15); ctx.fillRect(4, 4, 24, 16); ctx.globalAlpha = 1;
       ctx.strokeStyle = style.opacity < 0.2 ? e.colour : '#7b8790'; ctx.lineWidth = Math.max(style.weight, 1); ctx.strokeRect(4, 4, 24, 16); return c;
@@ -290,7 +320,8 @@
       line(list, picked && conf, e.value, say(e), swatch(e, style, conf.crowd === 'density' ? 'polygon' : conf.geometry), picked && conf.counts[e.value]);
     });
     (style.mark ? style.mark.entries : []).forEach(function (e) {
-      line(list, null, e.value, say(e), swatch({ colour: e.colour, shape: 'circle' }, { outline: true }, 'point'), conf.marks && conf.marks[e.value]);
+      var ring = conf.geometry === 'polygon' ? swatch(e, { over: true }, 'polygon') : swatch({ colour: e.colour, shape: 'circle' }, { outline: true }, 'point');
+      line(list, null, e.value, say(e), ring, conf.marks && conf.marks[e.value]);
     });
     if (conf.crowd === 'cluster' && conf.clusters) {
       line(list, null, '', words.cluster, swatch({ colour: '#33566f', shape: 'circle' }, {}, 'point'));

@@ -30,6 +30,33 @@ def test_a_map_opens_with_legend_layers_and_nothing_from_outside(offline_page, l
     assert page.locator(".santu-note").is_hidden()
 
 
+def test_what_is_not_stable_is_hatched_and_said_so(offline_page, live_server):
+    page = open_map(offline_page, f"{live_server}/maps/hotspots")
+    legend = page.locator(".santu-legend").inner_text()
+    assert "斜线：不稳定" in legend
+    look = """unstable => {
+        const conf = santu.confs.find(c => c.name === 'hotspots');
+        return santu.styleOf(conf)({gi_bin: 3, unstable}, 14).hatch || '';
+    }"""
+    assert page.evaluate(look, 1) == style.DARK
+    assert page.evaluate(look, 0) == ""
+    # the hatch is drawn over the fill: of a square of one colour, some is dark and some is not
+    dark = page.evaluate(
+        """() => {
+            const tile = new L.Canvas.Tile({x: 0, y: 0, z: 0}, L.point(64, 64), {}), ctx = tile._ctx;
+            ctx.beginPath();
+            ctx.rect(0, 0, 64, 64);
+            const options = {fill: true, fillColor: '#ff0000', fillOpacity: 1, hatch: '#222222'};
+            tile._fillStroke(ctx, {options});
+            const data = ctx.getImageData(0, 0, 64, 64).data;
+            let n = 0;
+            for (let i = 0; i < data.length; i += 4) n += data[i] < 128;
+            return n / (64 * 64);
+        }"""
+    )
+    assert 0.1 < dark < 0.6
+
+
 def test_search_by_code_opens_the_card_of_that_grid(offline_page, live_server, demo_small):
     grid = demo_small.degrees("grids").query("kind == 'base'").index[17]
     page = open_map(offline_page, f"{live_server}/maps/hazards")

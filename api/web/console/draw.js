@@ -41,8 +41,38 @@ export function install() {
       if (o.text) label(this._ctx, o.text, p.x, p.y, { color: '#fff', size: Math.min(13 * big, r), plain: true });
     },
   };
+  const plain = L.Canvas.prototype._fillStroke;
+  L.Canvas.Tile.include({
+    _fillStroke(ctx, layer) {
+      plain.call(this, ctx, layer);
+      if (!layer.options.hatch) return;
+      ctx.save();
+      ctx.fillStyle = hatching(ctx, layer.options.hatch);
+      ctx.fill(layer.options.fillRule || 'evenodd');
+      ctx.restore();
+    },
+  });
   L.Canvas.include(circle);
   L.Canvas.Tile.include(circle);
+}
+
+/** Slanted lines, for what is not to be trusted as it stands. */
+function hatching(ctx, colour) {
+  const side = 8 * big;
+  const tile = document.createElement('canvas');
+  tile.width = side;
+  tile.height = side;
+  const pen = tile.getContext('2d');
+  pen.strokeStyle = colour;
+  pen.lineWidth = 1.6 * big;
+  pen.lineCap = 'square';
+  for (const x of [-side, 0, side]) {
+    pen.beginPath();
+    pen.moveTo(x, side);
+    pen.lineTo(x + side, 0);
+    pen.stroke();
+  }
+  return ctx.createPattern(tile, 'repeat');
 }
 
 function polygon(ctx, x, y, r, n, turn, inner) {
@@ -141,7 +171,10 @@ function area(layer, style, entry, p) {
   const colour = baseColour(layer, p, entry.colour);
   const empty = ranked && Number(entry.value) < 0;
   const border = ranked ? (dark ? '#52606e' : '#7c8a97') : colour;
+  const mark = markOf(style, p);
+  if (mark && mark.shape !== 'hatch') return { fill: style.opacity > 0, fillColor: colour, fillOpacity: style.opacity, stroke: true, color: mark.colour, weight: style.mark.weight * big, opacity: 0.95 };
   return {
+    hatch: mark?.colour,
     fill: style.opacity > 0, fillColor: colour, fillOpacity: empty && Number(entry.value) === -1 ? 0.08 : ranked && dark ? 0.62 : style.opacity,
     stroke: style.weight > 0, color: border, weight: style.weight, opacity: ranked ? 0.55 : 0.9,
   };
@@ -181,7 +214,8 @@ export function swatch(entry, layer) {
     ctx.stroke();
   } else if (layer.geometry === 'polygon' || layer.crowd === 'density-legend') {
     ctx.globalAlpha = 0.9;
-    ctx.fillRect(2, 2, 18, 12);
+    if (entry.ring && entry.shape === 'hatch') ctx.fillStyle = hatching(ctx, entry.ring);
+    if (entry.colour || entry.shape === 'hatch') ctx.fillRect(2, 2, 18, 12);
     ctx.globalAlpha = 1;
     ctx.strokeRect(2.5, 2.5, 17, 11);
   } else {

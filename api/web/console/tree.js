@@ -75,7 +75,7 @@ export class Tree {
     const [layer] = members;
     const density = { ...layer, crowd: 'density-legend' };
     const lines = layer.crowd === 'density' ? layer.density.map((e) => [{ ...e, colour: densityColour(e) }, density]) : this.used(layer).map((e) => [e, layer]);
-    const rings = marks(layer.style).map((e) => [{ ...e, ring: e.colour, colour: '', shape: 'circle' }, layer]);
+    const rings = marks(layer.style).map((e) => [{ ...e, ring: e.colour, colour: '', shape: layer.geometry === 'polygon' ? e.shape : 'circle' }, layer]);
     const clusters = layer.crowd === 'cluster'
       ? [[{ zh: t('cluster'), en: t('cluster'), colour: '#4a6f8c', shape: 'circle' }, layer], [{ zh: t('badInside'), en: t('badInside'), colour: '', ring: '#ff4d3d', shape: 'circle' }, layer]] : [];
     return this.entries([...lines, ...rings, ...clusters]);
