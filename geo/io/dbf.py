@@ -17,6 +17,7 @@ _LANGUAGE = {
     0x4D: "gb18030", 0x7A: "gb18030", 0x4F: "cp950", 0x78: "cp950", 0x13: "cp932", 0x7B: "cp932",
     0x4E: "cp949", 0x79: "cp949", 0x01: "cp437", 0x02: "cp850", 0x03: "cp1252", 0x57: "cp1252",
 }  # fmt: skip
+FIELD_BYTES = 10
 _SINGLE_BYTE = {"cp437", "cp850", "cp1252", "latin-1", "iso8859-1"}
 
 
@@ -27,6 +28,17 @@ class DbfEncoding:
     name: str
     ogr: str | None
     note: str
+    raw: bool = False  # GDAL hands over bytes as Latin-1 letters; `text` reads them
+
+    def text(self, word: str) -> str:
+        """Text of what GDAL gives; of a character cut in the middle nothing is left."""
+        return word.encode("latin-1").decode(self.name, "ignore") if self.raw else word
+
+    def cut(self, header: str) -> bool:
+        """Whether a header fills the ten bytes that a DBF has for it, so that its end may be missing."""
+        return (len(header.encode(self.name, "replace")) > FIELD_BYTES - 4 and not header.isascii()) or (
+            header.isascii() and len(header) == FIELD_BYTES
+        )
 
 
 def encoding_of(path: Path, declared: str = "auto") -> DbfEncoding:

@@ -12,8 +12,8 @@ import shapely
 
 from geo import schema
 from geo.errors import ImportRefusedError
+from geo.io.cleaning import clean
 from geo.io.hanzi import fold
-from geo.io.values import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from geo.city import City
     from geo.io.report import Report
     from geo.io.rows import FilePlan
+    from geo.io.source import Source
 
 INSIDE = 0.9
 """A grid belongs to the grid above that holds at least this share of its area."""
@@ -30,23 +31,41 @@ INSIDE = 0.9
 _KIND = {1: "admin", 2: "admin", 3: "base", 4: "micro"}
 
 
+def parent_headers(source: Source, parents: Sequence[str]) -> tuple[str, ...]:
+    """Headers of the file that `--parents` names, in its order; a header that the format cut fits its whole name.
+
+    Raises `ImportRefusedError` for a name that the file does not have.
+    """
+    known = {fold(h): h for h in source.columns}
+    result = []
+    for name in parents:
+        cut = [h for h in source.cut if fold(name).startswith(fold(h))]
+        header = known.get(fold(name)) or (cut[0] if len(cut) == 1 else "")
+        if not header:
+            raise ImportRefusedError(
+                f"{source.name}: no column {name!r} for --parents; allowed: {', '.join(source.columns)}"
+            )
+        result.append(header)
+    return tuple(result)
+
+
 def grid_constants(
     found: dict[str, str], constants: dict[str, str], parents: Sequence[str], report: Report
 ) -> None:
     """Set `level` and `kind` where neither the file nor the user says them.
 
-    The level is 3 (基础网格), or with parents as many as there are above, plus one; the kind follows the level.
+    The level is 3 (基础网格), with three parents 4 (微网格), so that every level is kept; the kind follows the level.
     """
-    if "level" not in found and "level" not in constants:
-        level = len(parents) + 1 if parents else 3
-        if level > max(schema.GRID_LEVELS):
-            raise ImportRefusedError(
-                f"--parents names {len(parents)} levels; allowed: at most 3 (levels 1 to 4)"
-            )
-        constants["level"] = str(level)
-        report.note(
-            f"level {level} ({schema.GRID_LEVELS[level]}) taken for every row (--set level=n says another)"
+    if len(parents) >= max(schema.GRID_LEVELS):
+        raise ImportRefusedError(
+            f"--parents names {len(parents)} levels above the rows ({', '.join(parents)}); allowed: at most 3, nearest "
+            "first, up to the town 镇街 (level 1). Leave out what lies above it"
         )
+    if "level" not in found and "level" not in constants:
+        level = max(3, len(parents) + 1)
+        constants["level"] = str(level)
+        more = "--set level=3 makes them base grids 基础网格" if level != 3 else "--set level=n says another"
+        report.note(f"level {level} ({schema.GRID_LEVELS[level]}) taken for every row ({more})")
     if "kind" not in found and "kind" not in constants and constants.get("level", "").isdigit():
         constants["kind"] = _KIND.get(int(constants["level"]), "base")
     if "kind" not in found and "kind" not in constants:
@@ -67,13 +86,9 @@ def _with_levels_above(
     base: gpd.GeoDataFrame, raw: pd.DataFrame, plan: FilePlan, report: Report
 ) -> gpd.GeoDataFrame:
     """Join base grids by the codes of their parents, nearest level first, into the grids above."""
-    codes = _parent_codes(base, raw, plan)
-    level = int(base["level"].max()) if len(base) else len(codes.columns) + 1
-    if level - len(codes.columns) < 1:
-        raise ImportRefusedError(
-            f"--parents names {len(codes.columns)} levels above level {level}; allowed: {level - 1}. Name fewer, or "
-            f"leave --set level out: the base grids then become level {len(codes.columns) + 1}"
-        )
+    level = int(base["level"].max()) if len(base) else max(3, len(plan.parents) + 1)
+    names = _fitting(plan.parents, level, report)
+    codes = _parent_codes(base, raw, plan, names)
     parts = [base.assign(parent_id=codes.iloc[:, 0].to_numpy())]
     for step, name in enumerate(codes.columns):
         above = codes.columns[step + 1] if step + 1 < len(codes.columns) else None
@@ -93,14 +108,27 @@ def _with_levels_above(
     return gpd.GeoDataFrame(both, geometry="geometry", crs=base.crs)
 
 
-def _parent_codes(base: gpd.GeoDataFrame, raw: pd.DataFrame, plan: FilePlan) -> pd.DataFrame:
+def _fitting(parents: Sequence[str], level: int, report: Report) -> list[str]:
+    """Parents that have a level: counted from the town (镇街) down; what lies between village and rows is left out."""
+    room = level - 1
+    if room < 1:
+        raise ImportRefusedError(
+            "--parents names levels above level 1 (镇街), which is the highest; allowed: no --parents, or --set level=3"
+        )
+    kept = list(parents[-room:])
+    left = list(parents[: len(parents) - len(kept)])
+    if left:
+        report.note(
+            f"{', '.join(left)} not made into grids: above level {level} there are {room} levels, taken from "
+            f"{' and '.join(kept)}; --set level={level + len(left)} keeps every level"
+        )
+    return kept
+
+
+def _parent_codes(
+    base: gpd.GeoDataFrame, raw: pd.DataFrame, plan: FilePlan, names: Sequence[str]
+) -> pd.DataFrame:
     """Codes of the levels above on the index of `base`; refuse those that do not nest."""
-    known = {fold(str(h)): str(h) for h in raw.columns}
-    names = [known.get(fold(p), "") for p in plan.parents]
-    if "" in names:
-        given = plan.parents[names.index("")]
-        listed = ", ".join(map(str, raw.columns))
-        raise ImportRefusedError(f"{plan.path}: no column {given!r} for --parents; allowed: {listed}")
     key = plan.headers.get("grid_id")
     if key is None:
         raise ImportRefusedError(

@@ -19,7 +19,7 @@ from geo.errors import UnknownNameError
 from geo.io.hanzi import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 LOST = "\ue000rounded:"  # marks a number that a spreadsheet has rounded (see `tables`)
 
@@ -210,6 +210,8 @@ _FACTORS = {
     ("m/s", "km/h"): 1 / 3.6, ("m/s", "kmh"): 1 / 3.6, ("m/s", "公里/小时"): 1 / 3.6, ("m/s", "千米/时"): 1 / 3.6,
     ("m/s", "mph"): 0.44704, ("mm", "cm"): 10.0, ("deg", "rad"): 57.29577951308232, ("deg", "弧度"): 57.29577951308232,
 }  # fmt: skip
+_CUT_MIN = 3
+_CUT_RANK = 1000  # a header that only begins like an alias comes after all that are whole
 _BRACKET = re.compile(r"[(（\[【]([^)）\]】]*)[)）\]】]")
 
 
@@ -251,7 +253,13 @@ def known(header: str) -> bool:
     return fold(_BRACKET.sub("", header)) in _every_name()
 
 
-def match(table: str, headers: Sequence[str], given: Mapping[str, str] | None = None) -> Mapped:
+def match(
+    table: str,
+    headers: Sequence[str],
+    given: Mapping[str, str] | None = None,
+    *,
+    cut: Collection[str] = (),
+) -> Mapped:
     """Pair a file's headers with the columns of a table.
 
     Parameters
@@ -262,6 +270,8 @@ def match(table: str, headers: Sequence[str], given: Mapping[str, str] | None = 
         The file's column names.
     given
         header → column that the user named; they win and are checked.
+    cut
+        Headers whose end the format may have cut off (DBF: ten bytes): they also fit what begins like them.
 
     Returns
     -------
@@ -282,7 +292,7 @@ def match(table: str, headers: Sequence[str], given: Mapping[str, str] | None = 
         if column not in aliases:
             raise UnknownNameError(f"column of {table}", column, aliases)
     found = {column: header for header, column in given.items()}
-    ranked = _one_place(_ranked(aliases, [h for h in headers if h not in given], found), found)
+    ranked = _one_place(_ranked(aliases, [h for h in headers if h not in given], found, cut), found)
     weak_columns = set()
     taken = set(given)
     for weak, _, _, column, header in ranked:
@@ -316,17 +326,23 @@ def _others(
 
 
 def _ranked(
-    aliases: Mapping[str, Sequence[tuple[str, bool]]], headers: Sequence[str], found: Mapping[str, str]
+    aliases: Mapping[str, Sequence[tuple[str, bool]]],
+    headers: Sequence[str],
+    found: Mapping[str, str],
+    cut: Collection[str],
 ) -> list[tuple[bool, int, int, str, str]]:
     """Pairs of column and header that fit, best first: strong aliases before weak, early before late."""
     plain = {h: fold(_BRACKET.sub("", h)) or fold(h) for h in headers}
+    begins = {name for header, name in plain.items() if header in cut and len(name) >= _CUT_MIN}
     return sorted(
-        (weak, rank, order, column, header)
+        (weak, rank if name == word else rank + _CUT_RANK, order, column, header)
         for column, words in aliases.items()
         if column not in found
         for rank, (word, weak) in enumerate(words)
         for order, (header, name) in enumerate(plain.items())
-        if name == word or (rank == 0 and fold(header) == word)
+        if name == word
+        or (rank == 0 and fold(header) == word)
+        or (name in begins and word.startswith(name) and not weak)
     )
 
 

@@ -18,8 +18,11 @@ import pandas as pd
 from geo import schema
 from geo.errors import ImportRefusedError, PrivacyError, Problem
 from geo.io import derive, headers, place, privacy, shape, values, where
+from geo.io.cleaning import clean
 from geo.io.report import Rejected
 from geo.io.rows import Batch
+from geo.io.times import dates
+from geo.io.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geo.city import City
-    from geo.io.pipeline import ImportOptions
+    from geo.io.options import ImportOptions
     from geo.io.report import Report
     from geo.io.source import Chunk, Source
 
@@ -98,7 +101,7 @@ class Counting:
         self.report.unused = [h for h in columns if h not in self._found.values()]
 
     def _count(self, frame: pd.DataFrame, numbers: NDArray[np.int64]) -> list[Rejected]:
-        columns = {c: values.clean(frame[h])[0] for c, h in self._found.items()}
+        columns = {c: clean(frame[h])[0] for c, h in self._found.items()}
         columns |= {
             c: pd.Series(v, index=frame.index, dtype="str") for c, v in self.options.constants.items()
         }
@@ -112,9 +115,7 @@ class Counting:
                 else self._located(columns, numbers, problems),
                 "category": columns["category"],
                 "count": number.where((number >= 0) & (number == number.round())),
-                "as_of": values.dates(columns["as_of"], self.options.timezone)
-                if "as_of" in columns
-                else pd.NaT,
+                "as_of": dates(columns["as_of"], self.options.timezone) if "as_of" in columns else pd.NaT,
             }
         )
         for name, rule in (
@@ -156,7 +157,7 @@ class Counting:
         """Base grid of each row's coordinates; the coordinates go no further."""
         shapes, absent = shape.from_columns(columns, self._found, numbers)
         problems.update(absent)
-        witness = place.Witness.of(self.city, "people")
+        witness = Witness.of(self.city, "people")
         headers_ = {c: h for c, h in self._found.items() if c in headers.PLACE}
         chosen = place.decide(self.source, self.options.crs, headers_, shapes, witness)
         self.report.crs = chosen.label

@@ -8,7 +8,7 @@ to answer. Nothing is ever guessed silently: the report names the system and the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ import shapely
 
 from geo import crs as crs_
 from geo.errors import ImportRefusedError, Problem
-from geo.quality import Reference, Verdict, verdict
+from geo.io.witness import Words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,12 +24,11 @@ if TYPE_CHECKING:
     import pyproj
     from numpy.typing import NDArray
 
-    from geo.city import City
     from geo.io.source import Source
+    from geo.io.witness import Extent, Witness
+    from geo.quality import Verdict
 
 LONLAT = "EPSG:4490"
-FAR_SHARE = 0.5
-FAR_DEG = 0.1  # about 10 km: added to every side of a city's extent
 PARTS = 8
 
 _HINTS = (
@@ -37,41 +36,6 @@ _HINTS = (
     (re.compile(r"bd-?09|百度|baidu", re.IGNORECASE), "bd09"),
     (re.compile(r"wgs|cgcs|2000|国家大地|gps", re.IGNORECASE), "wgs84"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """A box of degrees around all that the city holds: west, south, east, north; None where it holds nothing."""
-
-    box: tuple[float, float, float, float] | None = None
-
-    @classmethod
-    def of(cls, city: City | None) -> Extent:
-        """Extent of the boundary and the grids, grown by half its size and `FAR_DEG` on every side."""
-        if city is None:
-            return cls()
-        frames = [city.degrees(name) for name in ("boundary", "grids")]
-        bounds = [f.total_bounds for f in frames if len(f)]
-        if not bounds:
-            return cls()
-        west, south = np.min(bounds, axis=0)[:2]
-        east, north = np.max(bounds, axis=0)[2:]
-        dx, dy = (east - west) * FAR_SHARE + FAR_DEG, (north - south) * FAR_SHARE + FAR_DEG
-        return cls((west - dx, south - dy, east + dx, north + dy))
-
-    def holds(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which points lie inside; all of them where nothing is known."""
-        if self.box is None:
-            return np.ones(len(lon), dtype=bool)
-        west, south, east, north = self.box
-        return (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
-
-    def __str__(self) -> str:
-        """The box in words."""
-        if self.box is None:
-            return "anywhere"
-        west, south, east, north = self.box
-        return f"longitude {west:.3f} to {east:.3f}, latitude {south:.3f} to {north:.3f} (around the city)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +58,8 @@ def decide(
     headers: Mapping[str, str],
     shapes: NDArray[np.object_],
     witness: Witness,
+    *,
+    words: Words | None = None,
 ) -> Place:
     """Decide the coordinate system of a file from its first chunk.
 
@@ -109,6 +75,8 @@ def decide(
         Raw shapes of the chunk.
     witness
         What the city holds.
+    words
+        What the rows say of their own place.
 
     Raises
     ------
@@ -124,7 +92,7 @@ def decide(
     if as_degrees > 0.5:
         _refuse_swapped(source.name, x, y, names, witness.extent)
     declared = crs_name(source.crs) if source.crs is not None and source.trusted_crs else ""
-    found = witness.verdict(shapes, declared)
+    found = witness.verdict(shapes, words, declared)
     if said != "auto":
         place = _said(said)
         _warn(source, place, found)
@@ -146,46 +114,6 @@ def decide(
             f"{y[0]:.5f}, which are degrees; allowed: --crs wgs84, gcj02 or bd09"
         )
     return place
-
-
-@dataclass(slots=True)
-class Witness:
-    """What the city holds, as evidence about coordinates: made from a snapshot when first asked."""
-
-    city: City | None
-    table: str
-    extent: Extent = field(default_factory=Extent)
-    _reference: Reference | None = None
-
-    @classmethod
-    def of(cls, city: City, table: str) -> Witness:
-        """Witness of all tables but the one that is imported (地面数据不作自己的证人)."""
-        extent = Extent() if table in ("boundary", "grids") else Extent.of(city)
-        return cls(city, table, extent)
-
-    def verdict(self, shapes: NDArray[np.object_], declared: str = "", *, most: int = 4000) -> Verdict:
-        """Judge the place of shapes by what the city holds; ``unknown`` where it holds no grids and no boundary."""
-        reference = self._evidence()
-        if reference is None:
-            return Verdict("unknown")
-        whole = shapes[~shapely.is_missing(shapes) & ~shapely.is_empty(shapes)]
-        whole = whole[:: max(len(whole) // most, 1)]
-        points = np.where(shapely.get_type_id(whole) == 0, whole, shapely.centroid(whole))
-        return verdict(
-            shapely.get_x(points),
-            shapely.get_y(points),
-            reference=reference,
-            table=self.table,
-            declared=declared,
-        )
-
-    def _evidence(self) -> Reference | None:
-        if self._reference is None and self.city is not None:
-            others = [n for n in ("boundary", "grids") if n != self.table and len(self.city.degrees(n))]
-            if others:
-                tables = {n: self.city.table(n) for n in ("boundary", "grids", "roads", "buildings")}
-                self._reference = Reference.of(tables, crs=self.city.crs, without=self.table)
-        return self._reference
 
 
 def _named(found: Verdict) -> bool:
@@ -226,7 +154,10 @@ def _refuse_verdict(path: str, found: Verdict, names: Sequence[str]) -> None:
 
 
 def refuse_other_parts(
-    name: str, place: Place | None, sampled: Sequence[NDArray[np.object_]], witness: Witness
+    name: str,
+    place: Place | None,
+    sampled: Sequence[tuple[NDArray[np.object_], Words | None]],
+    witness: Witness,
 ) -> None:
     """Refuse a file whose later chunks lie in another system than the first (坐标系混用), by samples of all of them.
 
@@ -237,13 +168,21 @@ def refuse_other_parts(
         return
     for part in range(runs):
         first, last = part * len(sampled) // runs, (part + 1) * len(sampled) // runs
-        found = witness.verdict(np.concatenate(sampled[first:last]))
+        found = witness.verdict(*_together(sampled[first:last]))
         if found.verdict in ("mixed", "swapped") or (_named(found) and not _agrees(place, found)):
             raise ImportRefusedError(
                 f"{name}: its rows are in more than one coordinate system: read as {place.label}, but about "
                 f"{part / runs:.0%} to {(part + 1) / runs:.0%} of the file the city says {found.verdict} "
                 f"({found.message}); allowed: one system a file. Import the parts one by one (--where) with --crs"
             )
+
+
+def _together(
+    parts: Sequence[tuple[NDArray[np.object_], Words | None]],
+) -> tuple[NDArray[np.object_], Words | None]:
+    words = [w for _, w in parts if w is not None]
+    whole = len(words) == len(parts)
+    return np.concatenate([shapes for shapes, _ in parts]), Words.joined(words) if whole else None
 
 
 def _warn(source: Source, place: Place, found: Verdict) -> None:

@@ -13,7 +13,10 @@ import shapely
 from geo import codes, schema
 from geo.errors import Problem
 from geo.io import headers, ids, place, privacy, shape, values
+from geo.io.cleaning import ABSENT, clean
 from geo.io.report import Rejected
+from geo.io.times import joined as joined_times
+from geo.io.witness import Witness, Words, stated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geo.city import City
-    from geo.io.place import Place, Witness
+    from geo.io.place import Place
     from geo.io.report import Report
 
 SAMPLE = 400
@@ -55,9 +58,11 @@ class FilePlan:
     parents: tuple[str, ...] = ()
     keep_outside: bool = False
     guarded: bool = False  # text may carry the apostrophe of `export.guarded`
+    open_columns: tuple[str, ...] = ()  # headers whose words may say where a row is: not the personal ones
     contacts: tuple[str, ...] = ()  # personal columns that only say whether there is a contact
     seen: ids.Seen = field(default_factory=ids.Seen)
-    sampled: list[NDArray[np.object_]] = field(default_factory=list)  # some raw shapes of every chunk
+    # of every chunk some raw shapes, and what their rows say of their place
+    sampled: list[tuple[NDArray[np.object_], Words | None]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -100,7 +105,7 @@ def process(
     work = _Work(rows, report)
     columns = _cleaned(raw, plan, work)
     if plan.table.geometry:
-        shapes = _placed(columns, shapes, plan, work)
+        shapes = _placed(columns, shapes, plan, work, raw)
     hashed = ids.content_hash(
         pd.DataFrame({k: v for k, v in columns.items() if k not in headers.PLACE}), shapes
     )
@@ -121,7 +126,7 @@ def _cleaned(raw: pd.DataFrame, plan: FilePlan, work: _Work) -> dict[str, pd.Ser
                 isinstance(values_.dtype, pd.CategoricalDtype)):  # fmt: skip
             columns[column] = _plain_numbers(values_) if _holds_text(plan.table, column) else values_
             continue
-        text, counts = values.clean(values_)
+        text, counts = clean(values_)
         work.report.repairs.update(counts)
         _refuse_damaged(text, header, work)
         if plan.guarded:
@@ -134,7 +139,7 @@ def _cleaned(raw: pd.DataFrame, plan: FilePlan, work: _Work) -> dict[str, pd.Ser
     for column, value in plan.constants.items():
         columns[column] = pd.Series(value, index=raw.index, dtype="str")
     if plan.contacts and "has_contact" not in columns:
-        given = pd.concat([values.clean(raw[h])[0].notna() for h in plan.contacts], axis=1).any(axis=1)
+        given = pd.concat([clean(raw[h])[0].notna() for h in plan.contacts], axis=1).any(axis=1)
         columns["has_contact"] = given.astype("boolean")
         work.report.derived["has_contact"] += int(given.sum())
     return columns
@@ -168,7 +173,11 @@ def _unguarded(text: pd.Series) -> pd.Series:
 
 
 def _placed(
-    columns: dict[str, pd.Series], shapes: NDArray[np.object_] | None, plan: FilePlan, work: _Work
+    columns: dict[str, pd.Series],
+    shapes: NDArray[np.object_] | None,
+    plan: FilePlan,
+    work: _Work,
+    raw: pd.DataFrame,
 ) -> NDArray[np.object_]:
     """Shapes in the store's degrees, repaired; what has no place that can be true is refused."""
     rows = work.rows
@@ -176,7 +185,7 @@ def _placed(
     if shapes is None:
         shapes, problems = shape.from_columns(columns, where, rows)
         work.refuse(problems)
-    plan.sampled.append(shapes[:: max(len(shapes) // SAMPLE, 1)].copy())  # no view: it would keep all
+    _sample(raw, shapes, plan)
     given = ~shapely.is_missing(shapes)
     zero = given & shapely.is_valid_input(shapes)
     zero[zero] = (np.abs(shapely.bounds(shapes[zero])) < 1e-9).all(axis=1)
@@ -197,12 +206,19 @@ def _placed(
     return shapes
 
 
+def _sample(raw: pd.DataFrame, shapes: NDArray[np.object_], plan: FilePlan) -> None:
+    """Keep some shapes and words of a chunk, copied: a view would keep all of it."""
+    some = slice(None, None, max(len(shapes) // SAMPLE, 1))
+    words = stated(raw.iloc[some], plan.open_columns, plan.witness)
+    plan.sampled.append((shapes[some].copy(), words))
+
+
 def _typed(columns: dict[str, pd.Series], plan: FilePlan, work: _Work) -> dict[str, pd.Series]:
     """Values in the contract's types; what cannot be read empties an optional value or refuses the row."""
     typed: dict[str, pd.Series] = {}
     _join_alleys(columns)
     if "date_part" in columns and "time_part" in columns:
-        joined, spans = values.joined(columns["date_part"], columns["time_part"])
+        joined, spans = joined_times(columns["date_part"], columns["time_part"])
         columns["occurred_at"] = joined
         work.report.derived["occurred_at.joined"] += int(joined.notna().sum())
         if spans:
@@ -245,7 +261,7 @@ def _judged(
 ) -> pd.Series:
     absent = given.isna()
     if column.kind != "text" and pd.api.types.is_string_dtype(given.dtype):
-        absent |= given.str.lower().isin(values.ABSENT).fillna(False).astype(bool)
+        absent |= given.str.lower().isin(ABSENT).fillna(False).astype(bool)
     bad = ~absent & result.isna()
     if column.kind in ("int", "float"):
         number = result.astype("float64")

@@ -10,6 +10,7 @@ import shapely
 
 from geo.errors import Problem
 from geo.io import values
+from geo.io.cleaning import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +54,7 @@ def from_columns(
         missing = ~np.isfinite(number)
         for i in np.flatnonzero(missing):
             raw = text.iloc[i]
-            if pd.isna(raw) or str(raw).strip().lower() in values.ABSENT:
+            if pd.isna(raw) or str(raw).strip().lower() in ABSENT:
                 problem = Problem("coordinates.absent", name, int(rows[i]), "", "a number in every row")
             else:
                 problem = Problem(

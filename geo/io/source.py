@@ -59,6 +59,7 @@ class Source:
     trusted_crs: bool = False  # the file declares its CRS itself (not only by a format's default)
     notes: list[str] = field(default_factory=list)
     broken: list[Problem] = field(default_factory=list)  # rows that are no rows; filled while reading
+    cut: frozenset[str] = frozenset()  # headers whose end the format may have cut off
     inside: str = ""  # the archive that the file was taken out of
 
     @property

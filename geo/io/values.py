@@ -12,45 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from geo import schema
+from geo.io.cleaning import WIDE, by_word
 from geo.io.hanzi import fold
+from geo.io.times import dates, times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ABSENT = frozenset(
-    (
-        "",
-        "null",
-        "none",
-        "nan",
-        "nat",
-        "n/a",
-        "na",
-        "#n/a",
-        "\\n",
-        "<na>",
-        "-",
-        "--",
-        "—",
-        "/",
-        "\\",
-        "无数据",
-        "未知值",
-    )
-)
-_ABSENT_TEXT = frozenset(("", "null", "none", "nan", "nat", "n/a", "#n/a", "\\n", "<na>"))
-
-_INVISIBLE = re.compile(
-    "[\u200b-\u200f\u202a-\u202e\u2060\ufeff\u00ad\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]"
-)
-_SPACES = re.compile("[ \u00a0\u3000\t\r\n]+")
-_WIDE = {
-    c: c - 0xFEE0
-    for r in ((0xFF10, 0xFF19), (0xFF21, 0xFF3A), (0xFF41, 0xFF5A))
-    for c in range(r[0], r[1] + 1)
-}
-_WIDE_RUN = re.compile("[０-９Ａ-Ｚａ-ｚ]")
+    from geo import schema
 
 _NUMBER = re.compile(
     r"^([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:e[-+]?\d+)?)\s*([^\d\s].*)?$", re.IGNORECASE
@@ -133,38 +102,6 @@ _CODES: Mapping[tuple[str, str], Mapping[str, int]] = {
 _PIXELS = re.compile(r"^(\d{3,5})[x*×](\d{3,5})$")
 
 
-def clean(column: pd.Series) -> tuple[pd.Series, dict[str, int]]:
-    """Text without what nobody meant: spaces at the ends, invisible characters, full-width digits and letters.
-
-    Returns
-    -------
-    column, counts
-        Same index, ``str``, missing where nothing is left or the text says “null”; and how many values each
-        repair (``text.trimmed``, ``text.invisible``, ``text.full_width``) touched. Chinese punctuation stays.
-    """
-    text = column.astype("str")
-    codes, words = pd.factorize(text, use_na_sentinel=True)
-    raw = ["" if w is None or w is pd.NA else str(w) for w in words]
-    counts = {"text.invisible": 0, "text.full_width": 0, "text.trimmed": 0}
-    times = np.bincount(codes[codes >= 0], minlength=len(raw))
-    done = []
-    for i, word in enumerate(raw):
-        value = word
-        if _INVISIBLE.search(value):
-            value = _INVISIBLE.sub("", value)
-            counts["text.invisible"] += int(times[i])
-        if _WIDE_RUN.search(value):
-            value = value.translate(_WIDE)
-            counts["text.full_width"] += int(times[i])
-        trimmed = value.strip(" \u00a0\u3000\t\r\n")
-        if trimmed != value:
-            counts["text.trimmed"] += int(times[i])
-        done.append(None if trimmed.lower() in _ABSENT_TEXT else trimmed)
-    lookup = np.array([*done, None], dtype="object")
-    result = pd.Series(lookup[codes], index=column.index, dtype="str")
-    return result, {k: n for k, n in counts.items() if n}
-
-
 def read(
     table: str, column: schema.Column, values: pd.Series, *, timezone: str, factor: float = 1.0
 ) -> pd.Series:
@@ -196,15 +133,7 @@ def read(
 def _booleans(values: pd.Series) -> pd.Series:
     yes = {"1", "true", "t", "yes", "y", "是", "有", "已", "1.0", "已联网", "单行", "联网", "在线", "-1"}
     no = {"0", "false", "f", "no", "n", "否", "无", "未", "0.0", "未联网", "双行", "不联网", "不是", "没有"}
-    return _by_word(values, lambda w: True if w in yes else False if w in no else None, "boolean")
-
-
-def _by_word(values: pd.Series, function: object, dtype: str) -> pd.Series:
-    """Apply a function to each distinct word, folded to lower case, once."""
-    codes, found = pd.factorize(values.astype("str"), use_na_sentinel=True)
-    results = [function(str(w).strip().lower()) for w in found]  # type: ignore[operator]
-    lookup = np.array([*results, None], dtype="object")
-    return pd.Series(lookup[codes], index=values.index).astype(dtype)
+    return by_word(values, lambda w: True if w in yes else False if w in no else None, "boolean")
 
 
 def words(table: str, column: schema.Column, values: pd.Series) -> pd.Series:
@@ -214,7 +143,7 @@ def words(table: str, column: schema.Column, values: pd.Series) -> pd.Series:
     for value, synonyms in _WORDS.get((table, column.name), {}).items():
         for word in synonyms.split():
             known.setdefault(fold(word), value)
-    return _by_word(values, lambda w: known.get(fold(w)), "str")
+    return by_word(values, lambda w: known.get(fold(w)), "str")
 
 
 def numbers(values: pd.Series) -> pd.Series:
@@ -225,12 +154,12 @@ def numbers(values: pd.Series) -> pd.Series:
     rest = plain.isna() & values.notna()
     if rest.any():
         plain = plain.copy()
-        plain[rest] = _by_word(values[rest], _number, "float64")
+        plain[rest] = by_word(values[rest], _number, "float64")
     return plain
 
 
 def _number(word: str) -> float | None:
-    found = _NUMBER.match(word.translate(_WIDE))
+    found = _NUMBER.match(word.translate(WIDE))
     if not found or not found.group(1) or (found.group(2) or "m").strip() not in _UNITS:
         return None
     try:
@@ -252,7 +181,7 @@ def _coded(table: str, name: str, values: pd.Series) -> pd.Series:
         return float(pixels.group(1)) if pixels else folded.get(fold(word))
 
     result = result.copy()
-    result[rest] = _by_word(values[rest], code, "float64")
+    result[rest] = by_word(values[rest], code, "float64")
     return result
 
 
@@ -270,7 +199,7 @@ def bearings(values: pd.Series) -> tuple[pd.Series, pd.Series]:
     rest = degrees.isna() & values.notna()
     error = pd.Series(np.nan, index=values.index)
     if rest.any():
-        named = _by_word(values[rest], _compass, "float64")
+        named = by_word(values[rest], _compass, "float64")
         degrees = degrees.copy()
         degrees[rest] = named
         error[rest] = np.where(named.isna(), np.nan, np.where(named % 45 == 0, 22.5, 11.25))
@@ -284,167 +213,6 @@ def _compass(word: str) -> float | None:
     return _POINTS.get(name)
 
 
-_NAIVE = (
-    # pattern of the text with every digit as 9, format
-    ("9999-99-99 99:99:99", "%Y-%m-%d %H:%M:%S"),
-    ("9999-99-99 99:99", "%Y-%m-%d %H:%M"),
-    ("9999-99-99", "%Y-%m-%d"),
-    ("9999-99", "%Y-%m"),
-    ("99999999999999", "%Y%m%d%H%M%S"),
-    ("999999999999", "%Y%m%d%H%M"),
-    ("99999999", "%Y%m%d"),
-)
-_ISO_ZONE = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d\d:?\d\d)$")
-_CHINESE = re.compile(
-    r"^(?P<roc>民国|民國)?\s*(?P<y>\d{2,4})\s*[年/.\-]\s*(?P<m>\d{1,2})\s*[月/.\-]\s*(?:(?P<d>\d{1,2})\s*[日号]?)?"
-    r"[\sT]*(?P<half>上午|下午|凌晨|中午|晚上|早上|am|pm)?\s*"
-    r"(?:(?P<H>\d{1,2})\s*[时時点點:]\s*(?:(?P<M>\d{1,2})\s*(?:[分:]\s*(?:(?P<S>\d{1,2})(?:\.\d+)?\s*秒?)?)?)?)?"
-    r"\s*(?P<half2>am|pm)?$",
-    re.IGNORECASE,
-)
-# 民国 years 100 and on have three digits; of two only those from 1971 on are believed
-_ROC = re.compile(r"^(1\d\d|0?[6-9]\d)(\d\d)(\d\d)$")
-_SERIAL = re.compile(r"^\d{5}(\.\d+)?$")
-_EPOCH = re.compile(r"^\d{10}$|^\d{13}$")
-
-
-def times(values: pd.Series, timezone: str) -> pd.Series:
-    """Times in UTC from ISO, 2023年1月2日 3时, 2023/1/2, 20230102, ROC 1120102 (民国), Excel serials, epochs.
-
-    Times without a zone are of `timezone`. A time that a change of clocks skips or doubles becomes the later.
-    """
-    if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        naive = values.dt.tz is None
-        local = (
-            values.dt.tz_localize(timezone, ambiguous=False, nonexistent="shift_forward") if naive else values
-        )
-        return local.dt.tz_convert("UTC").astype(schema.DTYPES["time"])
-    text = values.astype("str")
-    zoned = text.str.fullmatch(_ISO_ZONE.pattern).fillna(False).to_numpy(dtype=bool)
-    epoch = text.str.fullmatch(_EPOCH.pattern).fillna(False).to_numpy(dtype=bool)
-    local = _naive(text.mask(zoned | epoch))
-    result = local.dt.tz_localize(timezone, ambiguous=False, nonexistent="shift_forward").dt.tz_convert("UTC")
-    result = result.astype(schema.DTYPES["time"])
-    if zoned.any():
-        exact = pd.to_datetime(text[zoned], utc=True, errors="coerce", format="ISO8601")
-        result[zoned] = exact.astype(schema.DTYPES["time"])
-    if epoch.any():
-        number = pd.to_numeric(text[epoch]).astype("int64")
-        number = number.where(number > 10**11, number * 1000)
-        result[epoch] = pd.to_datetime(number, unit="ms", utc=True).astype(schema.DTYPES["time"])
-    return result
-
-
-def dates(values: pd.Series, timezone: str) -> pd.Series:
-    """Days; a time with a zone becomes the day in `timezone`."""
-    if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        local = values if values.dt.tz is None else values.dt.tz_convert(timezone).dt.tz_localize(None)
-        return local.dt.normalize().astype(schema.DTYPES["date"])
-    text = values.astype("str")
-    zoned = text.str.fullmatch(_ISO_ZONE.pattern).fillna(False).to_numpy(dtype=bool)
-    result = _naive(text.mask(zoned)).dt.normalize()
-    if zoned.any():
-        exact = pd.to_datetime(text[zoned], utc=True, errors="coerce", format="ISO8601")
-        result[zoned] = (
-            exact.dt.tz_convert(timezone).dt.tz_localize(None).dt.normalize().astype(schema.DTYPES["date"])
-        )
-    return result.astype(schema.DTYPES["date"])
-
-
-def joined(date: pd.Series, time: pd.Series) -> tuple[pd.Series, int]:
-    """One text of a day and an hour from two columns: 20251201 + 002800, 1040101 + “16~18” (start of the span).
-
-    Returns the text in ISO and how many hours were spans; an hour that cannot be read leaves nothing.
-    """
-    whole = time.astype("str").str.contains(r"\d{4}[-/年]\d", regex=True).fillna(False)
-    if whole.mean() > 0.5:  # the second column holds the day too
-        return time.astype("str"), 0
-    if pd.api.types.is_datetime64_any_dtype(date.dtype):
-        date = date.dt.strftime("%Y-%m-%d")
-    day = _naive(date.astype("str"))
-    spans = time.astype("str").str.contains(r"[~～至–—-]", regex=True).fillna(False)
-    hour = _by_word(time, _hour, "str")
-    text = day.dt.strftime("%Y-%m-%d") + " " + hour
-    return text.where(day.notna() & hour.notna()).astype("str"), int(spans.sum())
-
-
-_HOUR = re.compile(r"^(\d{1,2})(?:[:时時点點](\d{1,2})?)?(?:[:分](\d{1,2})?)?(?:\.\d+)?秒?$")
-
-
-def _hour(word: str) -> str | None:
-    """“002800”, “0730”, “7:05”, “16~18” or 7时5分 as HH:MM:SS."""
-    text = re.split(r"[~～至–—-]", word.translate(_WIDE))[0].strip()
-    if "t" in text:  # a spreadsheet's time with a date before it
-        text = text.split("t")[1]
-    digits = (
-        {6: text, 5: f"0{text}", 4: f"{text}00", 3: f"0{text}00"}.get(len(text)) if text.isdigit() else None
-    )
-    if digits:
-        parts = [int(digits[i : i + 2]) for i in (0, 2, 4)]
-    else:
-        found = _HOUR.match(text)
-        if not found:
-            return None
-        parts = [int(g or 0) for g in found.groups()]
-    if parts[0] > 23 or parts[1] > 59 or parts[2] > 59:
-        return None
-    return f"{parts[0]:02d}:{parts[1]:02d}:{parts[2]:02d}"
-
-
-def _naive(text: pd.Series) -> pd.Series:
-    """Times without a zone, read format by format over whole columns; the odd ones word by word."""
-    result = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
-    todo = text.notna()
-    if not todo.any():
-        return result
-    flat = text.str.strip().str.replace("/", "-", regex=False).str.replace("T", " ", regex=False)
-    shape = flat.str.replace(r"\d", "9", regex=True).str.replace(r"(:99)\.9+$", r"\1", regex=True)
-    for pattern, form in _NAIVE:
-        hit = (shape == pattern).fillna(False) & todo
-        if hit.any():
-            fractional = flat[hit].str.contains(".", regex=False).any()
-            result[hit] = pd.to_datetime(
-                flat[hit], format="ISO8601" if fractional else form, errors="coerce"
-            ).astype("datetime64[us]")
-    todo &= result.isna()
-    if todo.any():
-        result[todo] = _by_word(text[todo], _odd_time, "datetime64[us]")
-    return result
-
-
-def _odd_time(word: str) -> pd.Timestamp | None:
-    text = word.translate(_WIDE).strip()
-    found = _ROC.match(text)
-    if found:
-        return _stamp(int(found.group(1)) + 1911, int(found.group(2)), int(found.group(3)))
-    if _SERIAL.match(text):  # days since 1899-12-30 (Excel's 1900 system)
-        serial = float(text)
-        if 20_000 <= serial < 80_000:
-            return (pd.Timestamp("1899-12-30") + pd.Timedelta(days=serial)).round("s")
-        return None
-    found = _CHINESE.match(text)
-    if not found:
-        return None
-    g = found.groupdict()
-    year = int(g["y"])
-    if g["roc"] or year < 200:
-        year += 1911
-    hour = int(g["H"] or 0)
-    half = (g["half"] or g["half2"] or "").lower()
-    if half in ("下午", "晚上", "pm") and hour < 12:
-        hour += 12
-    if half in ("am", "凌晨", "上午") and hour == 12:
-        hour = 0
-    return _stamp(year, int(g["m"]), int(g["d"] or 1), hour, int(g["M"] or 0), int(g["S"] or 0))
-
-
-def _stamp(*parts: int) -> pd.Timestamp | None:
-    try:
-        return pd.Timestamp(*parts)
-    except ValueError:
-        return None
-
-
 _DMS = re.compile(
     r"^([-+]?)(\d{1,3})[°度]\s*(?:(\d{1,2}(?:\.\d+)?)[′'分]\s*)?(?:(\d{1,2}(?:\.\d+)?)[″\"秒]?\s*)?([NSEWnsew北南东东西東]?)$"
 )
@@ -456,14 +224,14 @@ def degrees(values: pd.Series) -> pd.Series:
     rest = plain.isna() & values.notna()
     if rest.any():
         plain = plain.copy()
-        plain[rest] = _by_word(values[rest], _dms, "float64")
+        plain[rest] = by_word(values[rest], _dms, "float64")
     return plain
 
 
 def _dms(word: str) -> float | None:
-    found = _DMS.match(word.translate(_WIDE))
+    found = _DMS.match(word.translate(WIDE))
     if not found:
-        text = re.sub(r"[°度nesw东北東]+$|^[nesw东北東]+(?:经|纬|經|緯)?", "", word.translate(_WIDE)).strip()
+        text = re.sub(r"[°度nesw东北東]+$|^[nesw东北東]+(?:经|纬|經|緯)?", "", word.translate(WIDE)).strip()
         try:
             return float(text) if text else None
         except ValueError:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pyogrio
@@ -43,25 +45,36 @@ def _open_ogr(path: Path, options: ReadOptions) -> Source:
         encoding = _encoding(path, options.encoding)
         layers = pyogrio.list_layers(path)
         layer = _layer(path, layers, options.layer)
-        info = pyogrio.read_info(path, layer=layer, encoding=encoding.ogr)
+        info, encoding = _info(path, layer, encoding)
     except pyogrio.errors.DataSourceError as error:
         raise ImportRefusedError(f"{path}: cannot be read: {error}") from error
-    columns = [str(c) for c in info["fields"]]
+    columns = [encoding.text(str(c)) for c in info["fields"]]
     total = int(info["features"]) if info["features"] >= 0 else None
     if total == 0:
         raise ImportRefusedError(f"{path}: layer {layer!r} has no features; nothing to import")
-    source = Source(path, "ogr", columns, lambda size: _read_ogr(source, encoding.ogr, size))
+    source = Source(path, "ogr", columns, lambda size: _read_ogr(source, encoding, size))
     source.layer, source.total, source.encoding = layer, total, encoding.name
     source.has_shapes = info["geometry_type"] is not None
     source.crs = pyproj.CRS.from_user_input(info["crs"]) if info["crs"] else None
     # GDAL gives every GeoJSON the default of RFC 7946: that is no statement of the file's author.
     source.trusted_crs = source.crs is not None and path.suffix.lower() not in _TEXTUAL
+    if path.suffix.lower() == ".shp":
+        source.cut = frozenset(c for c in columns if encoding.cut(c))
     if encoding.note:
         source.notes.append(encoding.note)
     others = [str(name) for name, _ in layers if str(name) != layer]
     if others:
         source.notes.append(f"layer {layer!r} read; not read: {', '.join(others)} (--layer)")
     return source
+
+
+def _info(path: Path, layer: str, encoding: dbf.DbfEncoding) -> tuple[dict[str, Any], dbf.DbfEncoding]:
+    """Describe a layer; a DBF whose ten bytes cut a header in the middle of a character is read as plain bytes."""
+    try:
+        return pyogrio.read_info(path, layer=layer, encoding=encoding.ogr), encoding
+    except UnicodeDecodeError:
+        raw = replace(encoding, ogr="ISO-8859-1", raw=True)
+        return pyogrio.read_info(path, layer=layer, encoding=raw.ogr), raw
 
 
 def _layer(path: Path, layers: np.ndarray, wanted: str) -> str:
@@ -92,7 +105,7 @@ def _encoding(path: Path, declared: str) -> dbf.DbfEncoding:
     return dbf.DbfEncoding("utf-8", None, "")
 
 
-def _read_ogr(source: Source, encoding: str | None, size: int) -> Iterator[Chunk]:
+def _read_ogr(source: Source, encoding: dbf.DbfEncoding, size: int) -> Iterator[Chunk]:
     path, layer, columns, total = source.path, source.layer, source.columns, source.total
     first = 1
     try:
@@ -101,7 +114,7 @@ def _read_ogr(source: Source, encoding: str | None, size: int) -> Iterator[Chunk
             with pyogrio.open_arrow(
                 path,
                 layer=layer,
-                encoding=encoding,
+                encoding=encoding.ogr,
                 batch_size=size,
                 use_pyarrow=True,
                 datetime_as_string=True,
@@ -112,11 +125,12 @@ def _read_ogr(source: Source, encoding: str | None, size: int) -> Iterator[Chunk
                     shapes = None
                     if name in batch.schema.names:
                         shapes = _from_wkb(batch.column(name))
-                    chunk = batch.select([c for c in columns if c in batch.schema.names])
+                    named = batch.rename_columns([encoding.text(n) for n in batch.schema.names])
+                    chunk = named.select([c for c in columns if c in named.schema.names])
                     rows = np.arange(first, first + batch.num_rows, dtype="int64")
                     first += batch.num_rows
                     done = min((first - 1) / total, 1.0) if total else 0.0
-                    yield Chunk(chunk.to_pandas(), rows, shapes, done)
+                    yield Chunk(_decoded(chunk.to_pandas(), encoding), rows, shapes, done)
     except (
         pyogrio.errors.DataSourceError,
         pa.ArrowException,
@@ -125,6 +139,17 @@ def _read_ogr(source: Source, encoding: str | None, size: int) -> Iterator[Chunk
         UnicodeDecodeError,
     ) as error:
         raise ImportRefusedError(f"{path}: broken near feature {first:,}: {error}") from error
+
+
+def _decoded(frame: pd.DataFrame, encoding: dbf.DbfEncoding) -> pd.DataFrame:
+    """Text columns that came as bytes in Latin-1 letters, read in the file's own encoding."""
+    if not encoding.raw:
+        return frame
+    for name in frame.columns:
+        if pd.api.types.is_string_dtype(frame[name].dtype) or frame[name].dtype == object:
+            raw = frame[name].str.encode("latin-1")
+            frame[name] = raw.str.decode(encoding.name, "replace")
+    return frame
 
 
 def _from_wkb(column: pa.Array) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 import shapely
 
 from geo.errors import ImportRefusedError
-from geo.io import ImportOptions, import_files
+from geo.io import ImportOptions, cleaning, import_files
 from geo.io import values as values_
 from geo.store import create_store
 
@@ -51,13 +51,30 @@ class TestTaipei:
             constants={"kind": "base"},
         )
         assert report.imported == 11_490 + 7_672 + 907 + 12
-        with pytest.raises(ImportRefusedError, match="3 levels above level 3; allowed: 2"):
+
+    def test_cells_as_base_grids_with_three_parents(self, shared_data, tmp_path):
+        """Levels count from the town down: what lies between the village and the base grids has none."""
+        store = create_store(tmp_path / "c")
+        given = {"parents": ("CODE1", "CODE2", "TOWN_ID"), "constants": {"level": "3"}}
+        report = load(store, "grids", shared_data("taipei/cells.gpkg"), **given)
+        assert report.imported == 11_490 + 907 + 12
+        assert any("CODE1 not made into grids" in note and "--set level=4" in note for note in report.notes)
+        frame = gpd.read_file(shared_data("taipei/cells.gpkg"))
+        cell = frame.iloc[4321]
+        point = cell.geometry.representative_point()
+        answer = store.city().lookup.answers([point.x], [point.y])[0]
+        found = [(g["grid_id"], g["level"], g["kind"]) for g in answer["grids"]]
+        assert found == [
+            (cell["TOWN_ID"], 1, "admin"),
+            (cell["CODE2"], 2, "admin"),
+            (cell["CODEBASE"], 3, "base"),
+        ]
+        with pytest.raises(ImportRefusedError, match=r"4 levels above the rows.*at most 3"):
             load(
                 store,
                 "grids",
                 shared_data("taipei/cells.gpkg"),
-                parents=("CODE1", "CODE2", "TOWN_ID"),
-                constants={"level": "3"},
+                parents=("CODE1", "CODE2", "TOWN_ID", "COUNTY_ID"),
             )
 
     def test_cells_again_are_nothing_new(self, taipei, shared_data):
@@ -141,7 +158,7 @@ class TestTaipei:
 
     def test_facings_of_police_cameras(self, shared_data):
         frame = pd.read_csv(shared_data("taipei/police-cctv-installation-locations.csv"))
-        degrees, error = values_.bearings(values_.clean(frame["攝影方向"])[0])
+        degrees, error = values_.bearings(cleaning.clean(frame["攝影方向"])[0])
         given = frame["攝影方向"].notna()
         assert degrees[given].notna().mean() > 0.98
         assert set(error.dropna()) == {22.5, 11.25}

@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geo import schema
-from geo.io import values
+from geo.io import cleaning, values
+from geo.io import times as times_
 
 SHANGHAI = "Asia/Shanghai"
 
 
 def times(*words):
     return (
-        values.times(pd.Series(words, dtype="str"), SHANGHAI)
+        times_.times(pd.Series(words, dtype="str"), SHANGHAI)
         .dt.tz_convert(SHANGHAI)
         .dt.strftime("%F %T")
         .tolist()
@@ -42,7 +43,7 @@ def test_times(word, means):
     "word", ["2024-13-01", "2024-02-30", "昨天", "110420", "12", "3月5日", "99999999", "2024-03-05 25:00"]
 )
 def test_what_is_no_time_is_missing(word):
-    assert values.times(pd.Series([word], dtype="str"), SHANGHAI).isna().all()
+    assert times_.times(pd.Series([word], dtype="str"), SHANGHAI).isna().all()
 
 
 @given(st.datetimes(min_value=pd.Timestamp("1975-01-01"), max_value=pd.Timestamp("2070-01-01")))
@@ -55,20 +56,20 @@ def test_every_way_to_write_a_second_is_the_same_second(moment):
         "%Y年%m月%d日 %H时%M分%S秒",
         "%Y-%m-%dT%H:%M:%S",
     ]
-    read = values.times(pd.Series([moment.strftime(f) for f in forms], dtype="str"), "UTC")
+    read = times_.times(pd.Series([moment.strftime(f) for f in forms], dtype="str"), "UTC")
     assert (read == pd.Timestamp(moment, tz="UTC")).all()
 
 
 @given(st.dates(min_value=pd.Timestamp("1975-01-01").date(), max_value=pd.Timestamp("2070-01-01").date()))
 def test_a_day_of_the_republic_is_eleven_and_nineteen_hundred_years_on(day):
     word = f"{day.year - 1911:03d}{day:%m%d}"
-    assert values.dates(pd.Series([word], dtype="str"), SHANGHAI)[0] == pd.Timestamp(day)
+    assert times_.dates(pd.Series([word], dtype="str"), SHANGHAI)[0] == pd.Timestamp(day)
 
 
 def test_day_and_hour_of_two_columns():
     day = pd.Series(["20251201", "1040101", "2024-01-01", "2024-01-01"], dtype="str")
     hour = pd.Series(["002800", "16~18", "7:05", "no"], dtype="str")
-    joined, spans = values.joined(day, hour)
+    joined, spans = times_.joined(day, hour)
     assert joined.tolist()[:3] == ["2025-12-01 00:28:00", "2015-01-01 16:00:00", "2024-01-01 07:05:00"]
     assert (pd.isna(joined[3]), spans) == (True, 1)
 
@@ -163,7 +164,7 @@ def test_codes_in_words(table, column, word, number):
 
 class TestClean:
     def test_what_nobody_meant_goes_and_is_counted(self):
-        text, counts = values.clean(
+        text, counts = cleaning.clean(
             pd.Series(["　中心路１２号 ", "a\u200bb", "（完）", "NULL", None, "中心路１２号"])
         )
         assert text.tolist()[:3] == ["中心路12号", "ab", "（完）"]
@@ -172,7 +173,7 @@ class TestClean:
 
     @given(st.lists(st.text(max_size=8), max_size=5))
     def test_cleaning_twice_is_cleaning_once(self, words):
-        once, _ = values.clean(pd.Series(words, dtype="object"))
-        twice, counts = values.clean(once)
+        once, _ = cleaning.clean(pd.Series(words, dtype="object"))
+        twice, counts = cleaning.clean(once)
         pd.testing.assert_series_equal(once, twice)
         assert counts == {}
