@@ -9,11 +9,13 @@ from starlette.types import ASGIApp
 
 from api import errors
 from api.fastpath import FastPath
+from api.guard import Guard
 from api.observe import Observe
 from api.routers import (
     addresses,
     console,
     coverage,
+    docs,
     grids,
     health,
     hotspots,
@@ -50,6 +52,7 @@ ROUTERS = (
     maps.router,
     maps.sheets,
     planner.router,
+    docs.router,
     static.router,
 )
 
@@ -76,11 +79,14 @@ def create_app(state: ServerState) -> FastAPI:
         description=DESCRIPTION,
         version="0.1.0",
         lifespan=lifespan,
+        docs_url=None,  # `routers.docs`, which needs no internet
+        redoc_url=None,
     )
     app.state.server = state
     app.state.ready = False
     app.state.tiles = TileCache(state.settings.tile_cache_mb)
     errors.install(app)
+    app.add_middleware(Guard, hosts=state.settings.hosts, basemap=state.settings.basemap)
     app.add_middleware(Observe, max_body=state.settings.max_body_mb * 1_000_000)
     for router in ROUTERS:
         app.include_router(router)

@@ -16,6 +16,9 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address to listen on; only this machine unless told otherwise"
     )
     port: int = Field(8321, ge=0, le=65535)
+    hosts: tuple[str, ...] = Field(
+        (), description="Domain names that this server answers to, beside addresses and names without a dot"
+    )
     k: int = Field(5, ge=0, description="Counts of persons under k are suppressed")
     role: str = Field(
         "operator", pattern="^(public|operator|planner|admin)$", description="Role of every caller"

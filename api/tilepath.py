@@ -20,7 +20,7 @@ REMEMBER_S = 60.0
 MOST = 100_000
 FIXED = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
 KEPT = (b"etag", b"cache-control", b"vary")
-Key = tuple[str, bytes, bytes, bytes]
+Key = tuple[str, bytes, bytes, bytes, bytes]
 Place = tuple[int, int, int]
 
 
@@ -49,6 +49,7 @@ class TilePath:
             scope["query_string"],
             asked.get(b"authorization", b""),
             asked.get(b"cookie", b""),
+            asked.get(b"host", b""),
         )
         city = self.state.city
         if city is not self._city or begin > self._until or len(self._known) > MOST:

@@ -85,6 +85,12 @@ def browser_type_launch_args() -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, object]) -> dict[str, object]:
+    """Playwright's `wait_for_function` is an `eval`, which our pages' policy forbids; `test_pages` keeps the policy."""
+    return {**browser_context_args, "bypass_csp": True}
+
+
+@pytest.fixture(scope="session")
 def live_server(demo_small: City) -> Iterator[str]:
     """Address of a server of the small demo city, on a free port of this machine."""
     with browser_tools.serving(create_app(ServerState(demo_small))) as url:

@@ -72,8 +72,9 @@ def named(stem: str, suffix: str, text: str) -> Asset:
 
 @cache
 def third_party() -> Mapping[str, Asset]:
-    """Return every asset of the wheel by the address that folium knows it by; read once a process."""
-    return MappingProxyType({url: _third_party_asset(url, text) for url, text in _wheel_texts().items()})
+    """Return every asset of the wheels by the address or file name their pages know them by; read once a process."""
+    texts = _wheel_texts() | _documentation_texts()
+    return MappingProxyType({url: _third_party_asset(url, text) for url, text in texts.items()})
 
 
 @cache
@@ -196,6 +197,17 @@ def _wheel_texts() -> dict[str, str]:
             ):
                 texts[url] = text
     return texts
+
+
+def _documentation_texts() -> dict[str, str]:
+    """Swagger UI, by file name."""
+    spec = find_spec("fastapi_offline")
+    if spec is None or spec.origin is None:
+        raise MissingAssetError(
+            "the files of the documentation page are not installed: pip install fastapi-offline"
+        )
+    folder = Path(spec.origin).parent / "static"
+    return {name: (folder / name).read_text("utf-8") for name in ("swagger-ui-bundle.js", "swagger-ui.css")}
 
 
 def _third_party_asset(url: str, text: str) -> Asset:

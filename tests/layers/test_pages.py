@@ -172,3 +172,22 @@ def test_the_document_is_small_however_many_rows(live_server):
     for name in MAPS:
         with urllib.request.urlopen(f"{live_server}/maps/{name}") as answer:
             assert len(answer.read()) < 20_000
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/planner", "/docs", "/maps/hotspots", *(f"/maps/{name}" for name in MAPS)]
+)
+def test_a_page_needs_nothing_that_its_policy_forbids(browser, live_server, path):
+    context = browser.new_context(bypass_csp=False)
+    page = context.new_page()
+    errors, foreign = [], []
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith((live_server, "data:", "blob:")) else foreign.append(r.url),
+    )
+    answer = page.goto(f"{live_server}{path}", wait_until="networkidle")
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert len(page.inner_text("body")) > 100
+    context.close()
+    assert (errors, foreign) == ([], [])
