@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from geo import covered
 from geo.camera.pixels import pixels_per_m
 from geo.coverage.level import DEFAULT_PROFILE, levels
+from geo.incident import IncidentFilter
 from geo.travel import WALK_M_S, Network, Stops
 
 if TYPE_CHECKING:
@@ -124,8 +125,10 @@ def open_incidents(city: City, x: float, y: float, *, radius_m: float = NEAR_M) 
     """
 
     def build() -> Points:
-        stage = city.degrees("incidents")["stage"]
-        return Points.of(city, "incidents", (stage.isna() | (stage != "closed")).to_numpy(dtype=bool))
+        table = city.degrees("incidents")
+        still = np.zeros(len(table), dtype=bool)
+        still[IncidentFilter(only_open=True).rows(table)] = True
+        return Points.of(city, "incidents", still)
 
     return _around(city.derive("open-incidents", ("incidents",), build), x, y, radius_m)
 
@@ -139,11 +142,28 @@ def open_hazards(city: City, x: float, y: float, *, radius_m: float = NEAR_M) ->
     return _around(city.derive("open-hazards", ("hazards",), build), x, y, radius_m)
 
 
+def incidents_by_time(city: City, *, only_open: bool) -> tuple[np.ndarray, pd.DatetimeIndex]:
+    """Positions of all incidents, or of the open ones, in the order of their times, and these times."""
+
+    def build() -> tuple[tuple[np.ndarray, pd.DatetimeIndex], ...]:
+        table = city.degrees("incidents")
+        occurred = pd.DatetimeIndex(table["occurred_at"])
+        order = occurred.argsort()
+        still = np.zeros(len(table), dtype=bool)
+        still[IncidentFilter(only_open=True).rows(table)] = True
+        open_order = order[still[order]]
+        return (order, occurred[order]), (open_order, occurred[open_order])
+
+    everything, still_open = city.derive("incidents-by-time", ("incidents",), build)
+    return still_open if only_open else everything
+
+
 def warm(city: City, *, scope: Scope) -> None:
     """Build every index that the cards of a scope need, so that the first answer is as quick as the next."""
     for answer in (nearest_facilities, open_incidents, open_hazards):
         answer(city, 0.0, 0.0)
     cameras_seeing(city, 0.0, 0.0, scope=scope)
+    incidents_by_time(city, only_open=True)
 
 
 # -- indexes ----------------------------------------------------------------------------------------------------

@@ -5,9 +5,11 @@ from typing import Annotated, Any, Literal
 
 import geopandas as gpd
 import numpy as np
+import orjson
 import pandas as pd
 import shapely
-from fastapi import APIRouter, Body, Path, Query
+from fastapi import APIRouter, Body, Path, Query, Response
+from numpy.typing import NDArray
 
 from api.deps import CityDep, ScopeDep, StateDep
 from api.state import ServerState, frame_of, rows_of
@@ -18,6 +20,7 @@ from geo.errors import BadInputError, ForbiddenError, NotFoundError, Problem, Sc
 from geo.incident import IncidentFilter
 from geo.indicators import located
 from geo.scope import Scope, visible_grids
+from geo.situation import incidents_by_time
 
 router = APIRouter(prefix="/v1/incidents", tags=["incidents"])
 
@@ -34,7 +37,7 @@ Limit = Annotated[int, Query(ge=1, le=10_000)]
 Many = Annotated[list[str] | None, Query()]
 
 
-@router.get("")
+@router.get("", response_class=Response, responses={200: {"content": {"application/json": {}}}})
 def list_incidents(
     state: StateDep,
     city: CityDep,
@@ -53,7 +56,7 @@ def list_incidents(
     stage: Many = None,
     only_open: bool = False,  # a query parameter
     limit: Limit = 1000,
-) -> dict[str, Any]:
+) -> Response:
     """Return incidents, newest first, from the snapshot and what has arrived since.
 
     `next_until`, where it is not null, asks for the next page when given as `until`.
@@ -74,12 +77,13 @@ def list_incidents(
     ]
     rows.sort(key=lambda r: (r["occurred_at"], r["incident_id"]), reverse=True)
     more = len(rows) > limit
-    return {
+    body = {
         "incidents": rows[:limit],
         "next_until": rows[limit - 1]["occurred_at"] if more else None,
         "version": city.version("incidents"),
         "live": len(state.live),
     }
+    return Response(orjson.dumps(body), media_type="application/json")
 
 
 @router.post("", status_code=201)
@@ -167,15 +171,28 @@ def _writable(state: ServerState) -> Any:  # noqa: ANN401  # a Store
 def _of_snapshot(
     city: City, state: ServerState, asked: IncidentFilter, grid: str | None, scope: Scope, limit: int
 ) -> list[dict[str, Any]]:
-    table = city.degrees("incidents")
-    rows = asked.rows(table)
-    if grid is not None or not scope.whole_city:
-        inside = located(city, "incidents").iloc[rows]
-        keep = inside.isin(_reach(city, grid, scope)).any(axis=1).to_numpy()
-        rows = rows[keep]
-    occurred = table["occurred_at"].to_numpy()[rows]
-    newest = rows[occurred.argsort(kind="stable")[::-1][: limit + len(state.live)]]
+    """Newest first, looked at in growing parts until there are enough: a page of open ones reads no old years."""
+    table, order = city.degrees("incidents"), _newest(city, asked)
+    reach = None if grid is None and scope.whole_city else _reach(city, grid, scope)
+    wanted, found, start, size = limit + len(state.live), 0, 0, 4 * limit
+    parts = []
+    while start < len(order) and found < wanted:
+        part = order[start : start + size]
+        rows = part[asked.rows(table.iloc[part])]
+        if reach is not None:
+            rows = rows[located(city, "incidents").iloc[rows].isin(reach).any(axis=1).to_numpy()]
+        parts.append(rows)
+        found, start, size = found + len(rows), start + size, size * 2
+    newest = np.concatenate([np.empty(0, np.int64), *parts])[:wanted]
     return [r for r in rows_of(table.iloc[newest]) if state.live.get(r["incident_id"]) is None]
+
+
+def _newest(city: City, asked: IncidentFilter) -> NDArray[np.int64]:
+    """Positions of all incidents, or of the open ones, in the window of time asked for, newest first."""
+    order, occurred = incidents_by_time(city, only_open=asked.only_open)
+    first = 0 if asked.since is None else occurred.searchsorted(asked.since)
+    last = len(order) if asked.until is None else occurred.searchsorted(asked.until)
+    return order[first:last][::-1]
 
 
 def _of_overlay(
