@@ -1,26 +1,32 @@
-"""A short way for the one request that comes thousands of times a second: `GET /v1/locate?lon=…&lat=…`.
+"""A short way for the two requests that carry the load: `GET /v1/locate?lon=…&lat=…` and `POST /v1/locate`.
 
 It stands before the application and answers the ordinary spelling only. Everything else, other parameters,
-other number formats, values out of range, a scope that does not reach the whole city, goes on to the
-application, whose documentation, validation and errors stay the only ones. The bytes of the answer come from
-`api.point` either way.
+other number formats, values out of range, bodies that are long or wrong, a scope that does not reach the whole
+city, goes on to the application, whose documentation, validation and errors stay the only ones. The bytes of
+the answer come from `api.point` and `api.bulk` either way.
 """
 
 import re
 import time
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import bulk
 from api.observe import HEADERS, REQUESTS, SECONDS
 from api.point import PointAnswers, point_answers
 from api.state import ServerState
 from geo.city import City
+from geo.errors import BadInputError
 
 ROUTE = "/v1/locate"
 ORDINARY = re.compile(rb"lon=(-?[0-9]{1,3}(?:\.[0-9]{1,17})?)&lat=(-?[0-9]{1,2}(?:\.[0-9]{1,17})?)").fullmatch
-FIXED = [(b"content-type", b"application/json")] + [
-    (k.lower().encode(), v.encode()) for k, v in HEADERS.items()
-]
+FIXED = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
+JSON = [(b"content-type", b"application/json"), *FIXED]
+ARROW = [(b"content-type", bulk.ARROW.encode()), *FIXED]
+
+
+FORMS = {b"application/json": False, bulk.ARROW.encode(): True}  # whether it is Arrow
+Head = list[tuple[bytes, bytes]]
 
 
 class FastPath:
@@ -31,28 +37,48 @@ class FastPath:
         self.state = state
         self._city: City | None = None
         self._answers: PointAnswers | None = None
-        self._count = REQUESTS.labels("GET", ROUTE, 200).inc
+        self._count = {m: REQUESTS.labels(m, ROUTE, 200).inc for m in ("GET", "POST")}
         self._time = SECONDS.labels(ROUTE).observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an ordinary request, pass any other on."""
-        if scope["type"] != "http" or scope["path"] != ROUTE or scope["method"] != "GET":
+        if scope["type"] != "http" or scope["path"] != ROUTE or scope["method"] not in self._count:
             await self.app(scope, receive, send)
             return
         begin = time.perf_counter()
-        given = ORDINARY(scope["query_string"])
         answers = self._answers if self.state.city is self._city else self._prepared()
-        if given is None or answers is None:
+        if answers is None:
+            await self.app(scope, receive, send)
+        elif scope["method"] == "GET":
+            body = _point(answers, scope["query_string"])
+            if body is None:
+                await self.app(scope, receive, send)
+            else:
+                await self._send(send, "GET", JSON, body, begin)
+        else:
+            await self._many(scope, receive, send, begin)
+
+    async def _many(self, scope: Scope, receive: Receive, send: Send, begin: float) -> None:
+        form = _form(scope)
+        if form is None:
             await self.app(scope, receive, send)
             return
-        lon, lat = float(given[1]), float(given[2])
-        if not (-180 <= lon <= 180 and -90 <= lat <= 90):
-            await self.app(scope, receive, send)
+        body = await _read(receive)
+        if body is None:  # who asked is gone
             return
-        body = answers.body(lon, lat)
-        self._count()
+        try:
+            answer = bulk.answer(self.state.city, body, arrow=form)
+        except BadInputError:  # the application says so in its own words
+            await self.app(scope, _again(body, receive), send)
+            return
+        await self._send(send, "POST", ARROW if form else JSON, answer, begin)
+
+    async def _send(
+        self, send: Send, method: str, head: Head, body: bytes | memoryview, begin: float
+    ) -> None:
+        self._count[method]()
         self._time(time.perf_counter() - begin)
-        headers = [*FIXED, (b"content-length", b"%d" % len(body))]
+        headers = [*head, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -63,3 +89,43 @@ class FastPath:
             return None
         self._city, self._answers = city, point_answers(city)
         return self._answers
+
+
+def _point(answers: PointAnswers, query: bytes) -> bytes | None:
+    given = ORDINARY(query)
+    if given is None:
+        return None
+    lon, lat = float(given[1]), float(given[2])
+    return answers.body(lon, lat) if -180 <= lon <= 180 and -90 <= lat <= 90 else None
+
+
+def _form(scope: Scope) -> bool | None:
+    """Whether a body is Arrow or JSON; None where it is neither for sure, or too long to answer on the spot."""
+    given = dict(scope["headers"])
+    length = given.get(b"content-length", b"")
+    if scope["query_string"] or not length.isdigit() or int(length) > bulk.AT_ONCE:
+        return None
+    return FORMS.get(given.get(b"content-type", b""))
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """Read the whole body; None where the connection ended first."""
+    parts = []
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Let a body that was read be read once more."""
+    left = [body]
+
+    async def replay() -> Message:
+        return {"type": "http.request", "body": left.pop()} if left else await receive()
+
+    return replay

@@ -49,7 +49,9 @@ class Level:
     def __init__(self, grids: gpd.GeoDataFrame, above: Mapping[str, Positions], indexer: Indexer) -> None:
         self.ids = grids.index.to_numpy(dtype=object)
         self.text = pa.array(self.ids, pa.large_string())
+        self.words = pa.array(self.ids, pa.string())
         self.above = above
+        self._above_or_none = {name: np.append(rank, np.int32(-1)) for name, rank in above.items()}
         columns = zip(self.ids, grids["level"], grids["kind"], grids["name"], strict=True)
         self._rows = [
             (i, int(level), kind, name if isinstance(name, str) else None) for i, level, kind, name in columns
@@ -64,6 +66,33 @@ class Level:
     def index(self) -> GridIndex:
         """Index over the polygons; made when it is first asked."""
         return self._indexer(self._shapes)
+
+    def ancestors(self, name: str, position: Positions) -> Positions:
+        """Positions of the ancestors at a level above; -1 where there is none or the position is -1."""
+        return self._above_or_none[name].take(position, mode="wrap")
+
+    def codes(self, position: Positions) -> pa.Array:
+        """Codes by position; null for -1."""
+        outside = position < 0
+        if outside.all():
+            return pa.nulls(len(position), self.text.type)
+        return self.text.take(pa.array(position, mask=outside) if outside.any() else pa.array(position))
+
+    def encoded(self, position: Positions) -> pa.DictionaryArray:
+        """Codes by position as positions in a list of the codes that occur, or of all if those are few; null for -1."""
+        outside = position < 0
+        if len(self) > len(position):
+            met = np.zeros(len(self) + 1, bool)
+            met[position] = True  # -1 is the last
+            used = np.flatnonzero(met[:-1])
+            rank = np.empty(len(self) + 1, np.int32)
+            rank[used] = np.arange(len(used), dtype=np.int32)
+            position, words = rank.take(position, mode="wrap"), self.words.take(used)
+        else:
+            words = self.words
+        return pa.DictionaryArray.from_arrays(
+            pa.array(position, mask=outside if outside.any() else None), words
+        )
 
     def grid(self, position: int) -> dict[str, Any]:
         """Return `grid_id`, `level`, `kind` and `name` of one grid."""
@@ -106,18 +135,23 @@ class GridLookup:
         """Position of each point's grid in every level, -1 for none; see `locate`."""
         x, y = np.atleast_1d(np.asarray(lon, np.float64)), np.atleast_1d(np.asarray(lat, np.float64))
         found = {name: self._find(name, x, y) for name in ("base", "dedicated", "micro")}
-        for name in ("village", "town"):
-            here = _gather(self.levels["base"].above[name], found["base"])
-            if name == "town":
-                here = np.where(
-                    here < 0, _gather(self.levels["village"].above["town"], found["village"]), here
-                )
-            rest = np.flatnonzero(here < 0)
-            if len(rest) and len(self.levels[name]):
-                here[rest] = self.levels[name].index.find(x[rest], y[rest])
-            found[name] = here
-        self._keep_inside(found, x, y)
+        village = self.levels["base"].ancestors("village", found["base"])
+        self._fill("village", village, x, y)
+        town = self.levels["base"].ancestors("town", found["base"])
+        rest = np.flatnonzero(town < 0)
+        if len(rest):
+            town[rest] = self.levels["village"].ancestors("town", village[rest])
+        self._fill("town", town, x, y)
+        found |= {"village": village, "town": town}
+        if len(self.levels["micro"]):
+            self._keep_inside(found, x, y)
         return found
+
+    def _fill(self, name: str, here: Positions, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+        """Search a level where the parents of the base grid do not say."""
+        rest = np.flatnonzero(here < 0)
+        if len(rest) and len(self.levels[name]):
+            here[rest] = self.levels[name].index.find(x[rest], y[rest])
 
     def _find(self, name: str, x: NDArray[np.float64], y: NDArray[np.float64]) -> Positions:
         level = self.levels[name]
@@ -128,7 +162,7 @@ class GridLookup:
     ) -> None:
         """On a border of base grids, take the micro-grid of the base grid that was chosen, if there is one."""
         micro, base = self.levels["micro"], found["base"]
-        home = _gather(micro.above["base"], found["micro"])
+        home = micro.ancestors("base", found["micro"])
         wrong = np.flatnonzero((home >= 0) & (base >= 0) & (home != base))
         if len(wrong) == 0:
             return
@@ -207,20 +241,7 @@ def locate(lookup: GridLookup, lon: ArrayLike, lat: ArrayLike) -> pd.DataFrame:
     """
     found = lookup.positions(lon, lat)
     text = pd.StringDtype(na_value=np.nan)
-    return pd.DataFrame({n: text.__from_arrow__(codes(lookup.levels[n], found[n])) for n in COLUMNS})
-
-
-def codes(level: Level, position: Positions) -> pa.Array:
-    """Codes of grids by position; null for -1."""
-    outside = position < 0
-    if outside.all():
-        return pa.nulls(len(position), level.text.type)
-    return level.text.take(pa.array(position, mask=outside) if outside.any() else pa.array(position))
-
-
-def _gather(table: Positions, position: Positions) -> Positions:
-    """Values of a table at positions, -1 at -1."""
-    return np.append(table, np.int32(-1))[position]
+    return pd.DataFrame({n: text.__from_arrow__(lookup.levels[n].codes(found[n])) for n in COLUMNS})
 
 
 def _ancestors(grids: gpd.GeoDataFrame, rows: Mapping[str, NDArray[np.intp]]) -> dict[str, Positions]:

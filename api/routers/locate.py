@@ -155,7 +155,8 @@ def locate_many(
     """Return the grid codes of up to 100,000 places, a column per level; null outside.
 
     The body is `{"lon": […], "lat": […]}`, or an Arrow IPC stream with columns `lon` and `lat`; the answer has
-    the same form, in the same order. Null coordinates are outside.
+    the same form, in the same order; in Arrow every column is dictionary-encoded text, each code sent once. Null
+    coordinates are outside.
     """
     arrow = request.headers.get("content-type", "").split(";")[0].strip().lower().startswith(ARROW_TYPES)
     lon, lat = bulk.points_of_arrow(body) if arrow else bulk.points_of_json(body)
@@ -166,10 +167,8 @@ def locate_many(
         for name, level in city.lookup.levels.items():
             seen = np.array([i in visible for i in level.ids] + [False])
             found[name] = np.where(seen[found[name]], found[name], np.int32(-1))
-    if arrow:
-        return Response(bulk.arrow_of(city.lookup.levels, found), media_type=bulk.ARROW)
-    cells = city.derive("json-cells", ("grids",), lambda: bulk.json_cells(city.lookup))
-    return Response(bulk.json_of(found, cells), media_type="application/json")
+    media = bulk.ARROW if arrow else "application/json"
+    return Response(bulk.written(city, found, arrow=arrow), media_type=media)
 
 
 def _degrees(

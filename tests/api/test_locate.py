@@ -91,6 +91,44 @@ def test_an_ordinary_request_does_not_reach_the_application(demo_tiny):
     assert spy.seen == []
 
 
+def post(app, *bodies, **headers):
+    async def ask():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as http:
+            return [await http.post("/v1/locate", content=b, headers=headers) for b in bodies]
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("kind", ["application/json", ARROW])
+def test_many_points_the_short_way_are_answered_as_the_long_way(demo_tiny, points, kind):
+    state = ServerState(demo_tiny)
+    x, y = points.T
+    good = orjson.dumps({"lon": x.tolist(), "lat": y.tolist()}) if kind != ARROW else arrow(x, y)
+    app = asgi(state)
+    short_way = app.app
+    spy = short_way.app = Spy(short_way.app)
+    short = post(app, good, good[:50], **{"content-type": kind})
+    long = post(create_app(state), good, good[:50], **{"content-type": kind})
+    assert [r.status_code for r in short] == [200, 422]
+    assert len(spy.seen) == 1  # the broken body only
+    for a, b in zip(short, long, strict=True):
+        assert a.content == b.content
+        assert dict(a.headers) == dict(b.headers)
+
+
+def test_long_bodies_and_other_forms_go_to_the_application(demo_tiny):
+    app = asgi(ServerState(demo_tiny))
+    short_way = app.app
+    spy = short_way.app = Spy(short_way.app)
+    long = orjson.dumps({"lon": [118.0] * 90_000, "lat": [36.8] * 90_000})
+    plain = b'{"lon":[0],"lat":[0]}'
+    answers = post(app, long, plain, **{"content-type": "application/json; charset=utf-8"})
+    assert [a.status_code for a in answers] == [200, 200]
+    (answer,) = post(app, long, **{"content-type": "application/json"})
+    assert answer.json()["count"] == 90_000
+    assert len(spy.seen) == 3
+
+
 def test_a_new_snapshot_answers_at_once(tiny_city):
     state = ServerState(tiny_city)
     app = asgi(state)
