@@ -30,6 +30,7 @@ CHAIN = (
     "micro",
 )  # order of an answer: what takes precedence comes first
 LEVELS = {"town": 1, "village": 2, "base": 3, "dedicated": 3, "micro": 4}
+GEOD = pyproj.Geod(ellps="GRS80")
 ABOVE = ("town", "village", "base")
 
 
@@ -212,13 +213,12 @@ class GridLookup:
     def nearest(self, lon: float, lat: float) -> dict[str, Any] | None:
         """Nearest base grid of a point outside all of them, and its geodesic distance; None if there is none."""
         level = self.levels["base"]
-        metres, edge = level.index.nearest_edge([lon], [lat])
-        if edge[0] < 0:
+        position, _, edge = level.index.nearest(float(lon), float(lat))
+        if position < 0:
             return None
-        _, position = level.index.within([lon], [lat], metres * (1 + 1e-12) + 1e-9)
-        foot = level.index.foot(int(edge[0]), lon, lat)
-        distance = pyproj.Geod(ellps="GRS80").inv(lon, lat, *foot)[2]
-        return {"grid_id": level.ids[position[0]], "distance_m": round(float(distance), 2)}
+        foot = level.index.foot(edge, lon, lat)
+        distance = GEOD.inv(lon, lat, *foot)[2]
+        return {"grid_id": level.ids[position], "distance_m": round(float(distance), 2)}
 
 
 def locate(lookup: GridLookup, lon: ArrayLike, lat: ArrayLike) -> pd.DataFrame:

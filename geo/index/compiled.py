@@ -226,6 +226,19 @@ def decide(  # type: ignore[no-untyped-def]
         out[t] = found
 
 
+@jit(inline=True)
+def _square(ax, ay, bx, by, px, py, kx, ky):  # type: ignore[no-untyped-def]
+    """Square of the metres from p to an edge; see `plain.squares`."""
+    x = (ax - px) * kx
+    y = (ay - py) * ky
+    dx = (bx - ax) * kx
+    dy = (by - ay) * ky
+    t = min(max(-(x * dx + y * dy) / (dx * dx + dy * dy), 0.0), 1.0)
+    x += t * dx
+    y += t * dy
+    return x * x + y * y
+
+
 @jit()
 def nearest_edge(  # type: ignore[no-untyped-def]
     px, py, polygon, frame, shape, near_start, near_edge, xy, owner
@@ -257,12 +270,7 @@ def nearest_edge(  # type: ignore[no-untyped-def]
                     e = near_edge[at]
                     if polygon >= 0 and owner[e, 0] != polygon and owner[e, 1] != polygon:
                         continue
-                    ax = (xy[e, 0] - px) * kx
-                    ay = (xy[e, 1] - py) * ky
-                    dx = (xy[e, 2] - xy[e, 0]) * kx
-                    dy = (xy[e, 3] - xy[e, 1]) * ky
-                    t = min(max(-(ax * dx + ay * dy) / (dx * dx + dy * dy), 0.0), 1.0)
-                    d = np.hypot(ax + t * dx, ay + t * dy)
+                    d = _square(xy[e, 0], xy[e, 1], xy[e, 2], xy[e, 3], px, py, kx, ky)
                     if d < best or (d == best and e < found):
                         best = d
                         found = e
@@ -270,11 +278,23 @@ def nearest_edge(  # type: ignore[no-untyped-def]
         east = (i + ring + 1 - u) * width if i + ring < columns - 1 else np.inf
         south = (v - (j - ring)) * height if j - ring > 0 else np.inf
         north = (j + ring + 1 - v) * height if j + ring < rows - 1 else np.inf
-        if min(np.hypot(min(west, east), out_y), np.hypot(min(south, north), out_x)) >= best:
-            return best, found
-        if west == np.inf and east == np.inf and south == np.inf and north == np.inf:
-            return best, found
+        side = min(west, east)
+        end = min(south, north)
+        if min(side * side + out_y * out_y, end * end + out_x * out_x) >= best:
+            return np.sqrt(best), found
+        if side == np.inf and end == np.inf:
+            return np.sqrt(best), found
         ring += 1
+        if 4 * ring * ring > len(xy):  # as many cells as there are edges: look at the edges
+            break
+    for e in range(len(xy)):
+        if polygon >= 0 and owner[e, 0] != polygon and owner[e, 1] != polygon:
+            continue
+        d = _square(xy[e, 0], xy[e, 1], xy[e, 2], xy[e, 3], px, py, kx, ky)
+        if d < best or (d == best and e < found):
+            best = d
+            found = e
+    return np.sqrt(best), found
 
 
 @jit()

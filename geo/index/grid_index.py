@@ -145,6 +145,13 @@ class GridIndex:
         x, y = _points(lon, lat)
         return plain.within(self.arrays, x, y, np.broadcast_to(np.asarray(radius_m, float), x.shape))
 
+    def nearest(self, lon: float, lat: float) -> tuple[int, float, int]:
+        """First polygon with the border nearest to one point, metres to that, and the edge; -1, inf, -1: none."""
+        metres, edge = self.one.nearest_edge(lon, lat, -1)
+        if edge < 0:
+            return -1, np.inf, -1
+        return plain.nearest_polygon(self.arrays, lon, lat, metres * (1 + 1e-12) + 1e-9), metres, edge
+
     def foot(self, edge: int, lon: float, lat: float) -> tuple[float, float]:
         """Nearest place on an edge, in degrees."""
         ax, ay, bx, by = self.arrays.xy[edge].tolist()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from geo.index.types import Bools, Floats, Ints, Longs
 
 CHUNK = 1 << 16
+PLACE = 4096  # edges that are looked at in the time that one place of a ring takes
 WORK = 1 << 21  # pairs of a point and an edge that are looked at together: bounds memory
 
 
@@ -225,7 +226,7 @@ def _nearest_edge(arrays: Arrays, x: Floats, y: Floats, polygon: Ints) -> tuple[
             pair, e = todo[k[pair]], arrays.near_edge[at]
             wanted = (polygon[pair] < 0) | (arrays.owner[e] == polygon[pair, None]).any(axis=1)
             pair, e = pair[wanted], e[wanted]
-            d = distance(arrays.xy[e], x[pair], y[pair], kx[pair], ky[pair])
+            d = squares(arrays.xy[e], x[pair], y[pair], kx[pair], ky[pair])
             order = np.lexsort((e, d, pair))
             pair, e, d = pair[order], e[order], d[order]
             first = np.flatnonzero(np.r_[True, pair[1:] != pair[:-1]]) if len(pair) else order
@@ -235,7 +236,16 @@ def _nearest_edge(arrays: Arrays, x: Floats, y: Floats, polygon: Ints) -> tuple[
         beyond = _unseen(u[todo], v[todo], i, j, ring, columns, rows, kx[todo] / per_x, ky[todo] / per_y)
         todo = todo[beyond < best[todo]]
         ring += 1
-    return best, edge
+        if ring * ring * PLACE > len(todo) * len(arrays.xy):
+            break
+    for k in todo:  # far from every border: look at all
+        d = squares(arrays.xy, x[k], y[k], kx[k], ky[k])
+        if polygon[k] >= 0:
+            d[(arrays.owner != polygon[k]).all(axis=1)] = np.inf
+        edge[k] = np.argmin(d)
+        best[k] = d[edge[k]]
+        edge[k] = edge[k] if best[k] < np.inf else -1
+    return np.sqrt(best), edge
 
 
 def _ring(i: Longs, j: Longs, ring: int, columns: int, rows: int) -> list[tuple[Longs, Longs]]:
@@ -261,7 +271,7 @@ def _unseen(  # noqa: PLR0917
     width: Floats,
     height: Floats,
 ) -> Floats:
-    """Lower bound of the distance to the cells beyond a ring; infinite if there are none."""
+    """Lower bound of the square of the distance to the cells beyond a ring; infinite if there are none."""
     inf = np.inf
     out_x = np.maximum(np.maximum(-u, u - columns), 0) * width
     out_y = np.maximum(np.maximum(-v, v - rows), 0) * height
@@ -269,15 +279,48 @@ def _unseen(  # noqa: PLR0917
     east = np.where(i + ring < columns - 1, (i + ring + 1 - u) * width, inf)
     south = np.where(j - ring > 0, (v - (j - ring)) * height, inf)
     north = np.where(j + ring < rows - 1, (j + ring + 1 - v) * height, inf)
-    return np.minimum(np.hypot(np.minimum(west, east), out_y), np.hypot(np.minimum(south, north), out_x))
+    side, end = np.minimum(west, east), np.minimum(south, north)
+    return np.minimum(side * side + out_y * out_y, end * end + out_x * out_x)
 
 
-def distance(xy: Floats, x: Floats, y: Floats, kx: Floats, ky: Floats) -> Floats:
-    """Metres from points to their edges, in the scale `kx`, `ky` metres per degree."""
+def squares(xy: Floats, x: Floats, y: Floats, kx: Floats, ky: Floats) -> Floats:
+    """Square metres from points to their edges, in the scale `kx`, `ky` metres per degree."""
     ax, ay = (xy[:, 0] - x) * kx, (xy[:, 1] - y) * ky
     dx, dy = (xy[:, 2] - xy[:, 0]) * kx, (xy[:, 3] - xy[:, 1]) * ky
     t = np.clip(-(ax * dx + ay * dy) / (dx * dx + dy * dy), 0.0, 1.0)
-    return np.hypot(ax + t * dx, ay + t * dy)
+    ax, ay = ax + t * dx, ay + t * dy
+    return ax * ax + ay * ay
+
+
+def nearest_polygon(arrays: Arrays, lon: float, lat: float, metres: float) -> int:
+    """Lowest polygon of those with a border within some metres of one point; -1 if there is none."""
+    x, y = np.array([lon]), np.array([lat])
+    kx, ky = metres_per_degree(y)
+    _, _, per_x, per_y = arrays.frame
+    box = 4 * (metres / kx[0] * per_x + 1) * (metres / ky[0] * per_y + 1)
+    edges = np.arange(len(arrays.xy)) if box > len(arrays.xy) else _boxes(arrays, x, y, np.array([metres]))[1]
+    close = squares(arrays.xy[edges], x, y, kx, ky) <= metres * metres
+    owner = arrays.owner[edges[close]]
+    owner = owner[owner >= 0]
+    return int(owner.min()) if len(owner) else -1
+
+
+def _boxes(arrays: Arrays, x: Floats, y: Floats, radius_m: Floats) -> tuple[Longs, Longs]:
+    """Pairs of a point and an edge in the cells that the box of a radius around it meets; some more than once."""
+    columns, rows, _ = (int(n) for n in arrays.shape)
+    x0, y0, per_x, per_y = arrays.frame
+    kx, ky = metres_per_degree(y)
+    du, dv = radius_m / kx * per_x + PAD, radius_m / ky * per_y + PAD
+    u, v = (x - x0) * per_x, (y - y0) * per_y
+    west, east = np.maximum(np.floor(u - du), 0), np.minimum(np.floor(u + du), columns - 1)
+    south, north = np.maximum(np.floor(v - dv), 0), np.minimum(np.floor(v + dv), rows - 1)
+    which, row = ranges(south.astype(np.int64), (north - south).astype(np.int64) + 1)
+    first = row * columns + west[which].astype(np.int64)
+    wide = (east - west)[which].astype(np.int64) + 1
+    which, first, wide = which[wide > 0], first[wide > 0], wide[wide > 0]
+    begin = arrays.near_start[first].astype(np.int64)
+    pair, at = ranges(begin, arrays.near_start[first + wide] - begin)
+    return which[pair], arrays.near_edge[at]
 
 
 def within(arrays: Arrays, x: Floats, y: Floats, radius_m: Floats) -> tuple[Longs, Longs]:
@@ -292,26 +335,15 @@ def within(arrays: Arrays, x: Floats, y: Floats, radius_m: Floats) -> tuple[Long
 
 
 def _within(arrays: Arrays, x: Floats, y: Floats, radius_m: Floats) -> tuple[Longs, Longs]:
-    columns, rows, count = (int(n) for n in arrays.shape)
-    x0, y0, per_x, per_y = arrays.frame
+    count = int(arrays.shape[2])
     point, polygon = covering(arrays, x, y)
     k = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & (radius_m >= 0))
-    kx, ky = metres_per_degree(y[k])
-    du, dv = radius_m[k] / kx * per_x + PAD, radius_m[k] / ky * per_y + PAD
-    u, v = (x[k] - x0) * per_x, (y[k] - y0) * per_y
-    west, east = np.maximum(np.floor(u - du), 0), np.minimum(np.floor(u + du), columns - 1)
-    south, north = np.maximum(np.floor(v - dv), 0), np.minimum(np.floor(v + dv), rows - 1)
-    which, row = ranges(south.astype(np.int64), (north - south).astype(np.int64) + 1)
-    first = row * columns + west[which].astype(np.int64)
-    wide = (east - west)[which].astype(np.int64) + 1
-    which, first, wide = which[wide > 0], first[wide > 0], wide[wide > 0]
-    begin = arrays.near_start[first].astype(np.int64)
-    pair, at = ranges(begin, arrays.near_start[first + wide] - begin)
-    pair, edge = which[pair], arrays.near_edge[at]
-    d = distance(arrays.xy[edge], x[k][pair], y[k][pair], kx[pair], ky[pair])
-    near = d <= radius_m[k][pair]
+    pair, edge = _boxes(arrays, x[k], y[k], radius_m[k])
+    pair = k[pair]
+    kx, ky = metres_per_degree(y[pair])
+    near = squares(arrays.xy[edge], x[pair], y[pair], kx, ky) <= radius_m[pair] * radius_m[pair]
     owner = arrays.owner[edge[near]].T.ravel()
-    home = np.r_[k[pair[near]], k[pair[near]]]
+    home = np.r_[pair[near], pair[near]]
     key = np.unique(np.r_[point * count + polygon, (home * count + owner)[owner >= 0]])
     key = key[radius_m[key // count] >= 0] if count else key
     return (key // count, key % count) if count else (key, key)
