@@ -49,6 +49,10 @@ class Encoding:
     evidence: str
 
 
+_CONTROL = bytes(b for b in range(32) if b not in b"\t\n\r\x0b\x0c\x1a\x1b")
+_CONTROL_SHARE = 0.02
+
+
 def detect(path: Path, declared: str = "auto") -> Encoding:
     """Return the encoding of a text file.
 
@@ -69,7 +73,7 @@ def detect(path: Path, declared: str = "auto") -> Encoding:
     Raises
     ------
     BadInputError
-        For an unknown encoding name.
+        For an unknown encoding name, and for a file that is no text.
     """
     if declared != "auto":
         try:
@@ -87,6 +91,10 @@ def detect(path: Path, declared: str = "auto") -> Encoding:
     wide = _wide(head)
     if wide:
         return Encoding(wide, "zero bytes at every second place, no byte-order mark")
+    if len(head.translate(None, _CONTROL)) < (1 - _CONTROL_SHARE) * len(head):
+        raise BadInputError(
+            f"{path}: is no text: it is full of control bytes (first bytes {head[:8]!r}); allowed: a text file"
+        )
     sample = _not_utf8(path)
     if sample is None:
         return Encoding("utf-8", "every byte is valid UTF-8")

@@ -142,14 +142,14 @@ def _refuse_contradiction(path: str, place: Place, found: Verdict) -> None:
 
 def _refuse_verdict(path: str, found: Verdict, names: Sequence[str]) -> None:
     if found.verdict == "mixed":
-        parts = "; ".join(f"{name}: {part}" for name, part in found.parts.items())
         raise ImportRefusedError(
-            f"{path}: its rows are in more than one coordinate system: {found.message} ({parts}); allowed: one system "
-            "a file. Import the parts one by one (--where) with --crs"
+            f"{path}: its rows are in more than one coordinate system: {found.message}; allowed: one system a file. "
+            "Import the parts one by one (--where) with --crs"
         )
+    first, second = ("lon", "lat") if found.unit == "degree" else ("x", "y")
     raise ImportRefusedError(
-        f"{path}: longitude and latitude (or east and north) are swapped: {found.message}. Say --column "
-        f"{names[1]}=lon --column {names[0]}=lat"
+        f"{path}: {'longitude and latitude' if first == 'lon' else 'east and north'} are swapped: {found.message}. "
+        f"Say --column {names[1]}={first} --column {names[0]}={second}"
     )
 
 

@@ -52,13 +52,10 @@ def _open_csv(path: Path, options: ReadOptions) -> Source:
     preview = list(itertools.islice(csv.reader(lines, delimiter=delimiter), 40))
     if not preview:
         raise ImportRefusedError(f"{path}: no text in this file; nothing to import")
-    top = _header_row(preview)
-    columns = _unique(preview[top])
+    top, columns, note = _header(preview)
     source = Source(path, "csv", columns, lambda size: _read_csv(source, encoding.name, delimiter, top, size))
     source.encoding = encoding.name
-    source.notes.append(f"encoding {encoding.name}: {encoding.evidence}")
-    if top:
-        source.notes.append(f"header found in row {top + 1}; the rows above are a title")
+    source.notes += [f"encoding {encoding.name}: {encoding.evidence}", *([note] if note else [])]
     return source
 
 
@@ -140,17 +137,42 @@ def _delimiter(lines: Sequence[str], path: Path) -> str:
     return max((",", "\t", ";", "|"), key=score)
 
 
-def _header_row(preview: Sequence[Sequence[Any]]) -> int:
-    """Index of the header among the first rows: above it may stand a title (表头之上的标题行).
+def _header(preview: Sequence[Sequence[Any]]) -> tuple[int, list[str], str]:
+    """Find the header among the first rows: above it may stand a title, and it may have two rows (表头).
 
-    The first row that holds two names of the dictionary, or that fills more than half of the widest row's cells.
+    It is the first row that holds two names of the dictionary, or that fills more than half of the widest row's
+    cells; a next row without numbers that holds two names itself belongs to it: its cells win, what they leave
+    blank is named by the row above (merged cells).
+
+    Returns
+    -------
+    top, names, note
+        Index of the header's last row, column names, and what to tell the user ("" for nothing).
     """
-    filled = [sum(1 for cell in row if str(cell if cell is not None else "").strip()) for row in preview]
-    for i, row in enumerate(preview[:15]):
-        known = sum(headers.known(str(cell)) for cell in row if cell is not None)
-        if known >= 2 or 2 * filled[i] > max(filled):
-            return i
-    return 0
+    filled = [sum(1 for cell in row if _written(cell)) for row in preview]
+    fits = (i for i, row in enumerate(preview[:15]) if _known(row) >= 2 or 2 * filled[i] > max(filled))
+    top = next(fits, 0)
+    first = list(preview[top])
+    below = preview[top + 1] if top + 1 < len(preview) else []
+    if _known(below) >= 2 and not any(_written(c) and _number_like(c) for c in below):
+        width = max(len(first), len(below))
+        pairs = zip((*first, *[None] * width)[:width], (*below, *[None] * width)[:width], strict=True)
+        names = _unique([lower if _written(lower) else upper for upper, lower in pairs])
+        return top + 1, names, f"header found in rows {top + 1} and {top + 2}"
+    note = f"header found in row {top + 1}; the rows above are a title" if top else ""
+    return top, _unique(first), note
+
+
+def _written(cell: object) -> bool:
+    return cell is not None and bool(str(cell).strip())
+
+
+def _known(row: Sequence[Any]) -> int:
+    return sum(headers.known(str(cell)) for cell in row if _written(cell))
+
+
+def _number_like(cell: object) -> bool:
+    return not isinstance(cell, str) or any(c.isdigit() for c in cell[:1])
 
 
 def _unique(names: Sequence[Any]) -> list[str]:
@@ -176,7 +198,7 @@ def _open_xlsx(path: Path, options: ReadOptions) -> Source:
     named = [s for s in book.worksheets if s.title == options.layer]
     if options.layer and not named:
         raise ImportRefusedError(f"{path}: no sheet {options.layer!r}; allowed: {', '.join(book.sheetnames)}")
-    top, preview, sheet = 0, [], sheets[0]
+    preview, sheet = [], sheets[0]
     for sheet in named or sheets:
         preview = [list(r) for r in itertools.islice(sheet.iter_rows(values_only=True), 40)]
         if any(any(c is not None for c in row) for row in preview):
@@ -184,9 +206,8 @@ def _open_xlsx(path: Path, options: ReadOptions) -> Source:
     if not any(any(c is not None for c in row) for row in preview):
         book.close()
         raise ImportRefusedError(f"{path}: no sheet holds a row; nothing to import")
-    top = _header_row(preview)
     width = max(i + 1 for row in preview for i, c in enumerate(row) if c is not None)
-    columns = _unique((preview[top] + [None] * width)[:width])
+    top, columns, note = _header([(row + [None] * width)[:width] for row in preview])
     named_columns = [c for c in columns if not ("wkt" in columns and re.fullmatch(r"wkt_\d+", c))]
     source = Source(path, "xlsx", named_columns, lambda size: _read_xlsx(book, sheet, columns, top, size))
     source.layer = sheet.title
@@ -194,8 +215,8 @@ def _open_xlsx(path: Path, options: ReadOptions) -> Source:
     others = [s.title for s in book.worksheets if s is not sheet]
     if others:
         source.notes.append(f"sheet {sheet.title!r} read; not read: {', '.join(others)} (--layer)")
-    if top:
-        source.notes.append(f"header found in row {top + 1}; the rows above are a title")
+    if note:
+        source.notes.append(note)
     return source
 
 

@@ -80,6 +80,10 @@ _WORDS: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("aliases", "state"): {"proposed": "待审 待审核 proposed", "accepted": "已审 通过 已通过 accepted 有效", "withdrawn": "撤销 withdrawn 无效"},
 }  # fmt: skip
 
+# Columns whose values may say more than the kind (独立式烟感报警器): one known word inside is enough, two are not.
+_PART_COUNTS = {("facilities", "kind"), ("hazards", "kind")}
+_PART_MIN = 2
+
 # Chinese words for the numbered codes of GB/T 28181 and for levels and classes.
 _CODES: Mapping[tuple[str, str], Mapping[str, int]] = {
     ("cameras", "ptz_type"): {"球机": 1, "快球": 1, "半球": 2, "半球机": 2, "枪机": 3, "固定枪机": 3, "固定": 3, "遥控枪机": 4, "云台枪机": 4,
@@ -143,7 +147,19 @@ def words(table: str, column: schema.Column, values: pd.Series) -> pd.Series:
     for value, synonyms in _WORDS.get((table, column.name), {}).items():
         for word in synonyms.split():
             known.setdefault(fold(word), value)
-    return by_word(values, lambda w: known.get(fold(w)), "str")
+    if (table, column.name) not in _PART_COUNTS:
+        return by_word(values, lambda w: known.get(fold(w)), "str")
+
+    def kind(word: str) -> str | None:
+        whole = fold(word)
+        inside = {
+            v
+            for k, v in known.items()
+            if v != "other" and len(k) >= _PART_MIN and not k.isascii() and k in whole
+        }
+        return known.get(whole) or (inside.pop() if len(inside) == 1 else None)
+
+    return by_word(values, kind, "str")
 
 
 def numbers(values: pd.Series) -> pd.Series:
@@ -186,7 +202,7 @@ def _coded(table: str, name: str, values: pd.Series) -> pd.Series:
 
 
 def bearings(values: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Bearings in degrees and their error: a plain number, or a compass word (朝东北, 西北向, NNE).
+    """Bearings in degrees and their error: a plain number, 北偏东30°, or a compass word (朝东北, 西北向, NNE).
 
     Returns
     -------
@@ -200,10 +216,23 @@ def bearings(values: pd.Series) -> tuple[pd.Series, pd.Series]:
     error = pd.Series(np.nan, index=values.index)
     if rest.any():
         named = by_word(values[rest], _compass, "float64")
+        exact = by_word(values[rest], _quadrant, "float64")
         degrees = degrees.copy()
-        degrees[rest] = named
+        degrees[rest] = exact.fillna(named)
         error[rest] = np.where(named.isna(), np.nan, np.where(named % 45 == 0, 22.5, 11.25))
     return degrees, error
+
+
+_QUADRANT = re.compile(r"^(北|南)偏(东|西)(\d{1,2}(?:\.\d+)?)[°度]?$")
+
+
+def _quadrant(word: str) -> float | None:
+    """Bearing of 北偏东30° (N 30° E)."""
+    found = _QUADRANT.match(word.translate(WIDE).replace("東", "东").replace(" ", ""))
+    if not found or float(found.group(3)) > 90:
+        return None
+    start, side = (0.0 if found.group(1) == "北" else 180.0), (1 if found.group(2) == "东" else -1)
+    return (start + (side if start == 0 else -side) * float(found.group(3))) % 360
 
 
 def _compass(word: str) -> float | None:

@@ -328,14 +328,14 @@ def _by_unit(
     judge = replace(judge, sample=UNIT_SAMPLE)
     names = pd.Series(units).fillna("").astype("str")
     parts: dict[str, Verdict] = {}
-    for name, rows in names.groupby(names).indices.items():
+    for name, rows in names.groupby(names, sort=False).indices.items():
         if len(rows) >= MIN_POINTS and len(rows) < len(names):
             parts[str(name)] = judge.decide(points[0][rows], points[1][rows], stated[rows])
     named = {k: v for k, v in parts.items() if v.verdict not in ("unknown", "mixed")}
     kinds = {(v.verdict, v.source, v.swapped, v.reference) for v in named.values()}
     if len(kinds) <= 1:
         return whole
-    shown = sorted(named.items())
+    shown = list(named.items())
     return Verdict(
         "mixed", evidence=whole.evidence, parts=parts,
         message="mixed: " + ", ".join(f"{k} {v.verdict}" for k, v in shown),

@@ -2,12 +2,13 @@
 
 import geopandas as gpd
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 import shapely
 
 from geo.crs import convert
-from geo.errors import ImportRefusedError
+from geo.errors import ImportRefusedError, SantuError
 from geo.io import ImportOptions, import_files
 from geo.store import create_store
 
@@ -119,3 +120,42 @@ def test_metres_without_a_system_find_their_zone(store, tmp_path, north_first):
 def load_csv(store, frame, tmp_path):
     frame.to_csv(tmp_path / "事件.csv", index=False)
     return load(store, "incidents", tmp_path / "事件.csv")
+
+
+def test_a_header_of_two_rows_under_a_title(store, tmp_path):
+    """A title, groups of columns in merged cells, the names below, serial dates, and a total at the end."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["某区物防设施台账"])
+    sheet.append(["序号", "设备信息", None, None, "位置信息", None, "状态", "最近上线时间"])
+    sheet.append([None, "设施编号", "设施名称", "设施类型", "经度", "纬度", None, None])
+    for cells in ("A1:H1", "B2:D2", "E2:F2", "A2:A3", "G2:G3", "H2:H3"):
+        sheet.merge_cells(cells)
+    for i in range(20):
+        sheet.append(
+            [
+                i + 1,
+                f"00{i:03d}",
+                f"设施{i}",
+                "烟感",
+                f"{120.2 + i / 1000:.6f}",
+                30.2,
+                "正常",
+                45000 + i * 0.25,
+            ]
+        )
+    book.save(tmp_path / "台账.xlsx")
+    report = load(store, "facilities", tmp_path / "台账.xlsx")
+    assert (report.imported, report.quarantined) == (20, 0)
+    assert "header found in rows 2 and 3" in report.notes
+    row = store.city().degrees("facilities").loc["00004"]
+    assert (row["kind"], row["state"], row["name"]) == ("smoke_alarm", "ok", "设施4")
+    assert row["last_seen_at"] == pd.Timestamp("2023-03-16", tz="Asia/Shanghai")
+
+
+def test_bytes_that_are_no_text_are_called_so(store, tmp_path):
+    (tmp_path / "photo.csv").write_bytes(
+        np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8).tobytes()
+    )
+    with pytest.raises(SantuError, match="is no text"):
+        load(store, "incidents", tmp_path / "photo.csv")

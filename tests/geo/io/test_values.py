@@ -177,3 +177,19 @@ class TestClean:
         twice, counts = cleaning.clean(once)
         pd.testing.assert_series_equal(once, twice)
         assert counts == {}
+
+
+@pytest.mark.parametrize(("word", "degrees"), [("北偏东30°", 30), ("北偏西30", 330), ("南偏东 45度", 135), ("南偏西10.5°", 190.5),
+                                               ("北偏東９0", 90)])  # fmt: skip
+def test_bearings_from_a_quadrant(word, degrees):
+    found, error = values.bearings(pd.Series([word, "北偏东95°"], dtype="str"))
+    assert found[0] == degrees
+    assert found.isna().tolist() == [False, True]
+    assert error.isna().all()
+
+
+def test_a_kind_may_say_more_than_its_word():
+    column = schema.table("facilities").column("kind")
+    words = ["独立式烟感报警器", "室外地上消火栓", "烟感与消火栓", "自来水表"]
+    read = values.words("facilities", column, pd.Series(words, dtype="str"))
+    assert read.fillna("").tolist() == ["smoke_alarm", "hydrant", "", ""]
