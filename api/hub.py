@@ -29,9 +29,11 @@ KINDS = {
     "facility": "物防设施状态",
     "warning": "预警",
     "hotspot": "热点变化",
+    "tables": "数据更新",
 }
 PLACED = {"camera": "cameras", "facility": "facilities"}  # kinds whose place the snapshot knows
 RESTRICTED = "camera"
+EVERYONE = "tables"  # says only which tables have a newer version: no place, nothing to hide
 INTERNAL = frozenset({"warning"})  # small counts and single incidents: never for the public
 
 
@@ -226,7 +228,7 @@ class Hub:
         chosen = [c for c in changes if not want.kinds or c.kind in want.kinds]
         if chosen and (want.grid or not want.scope.whole_city):
             inside = self._inside(want, chosen)
-            chosen = [c for c, ok in zip(chosen, inside, strict=True) if ok]
+            chosen = [c for c, ok in zip(chosen, inside, strict=True) if ok or c.kind == EVERYONE]
         if want.scope.role == "public":
             chosen = [c for c in chosen if c.kind not in INTERNAL]
         if not want.scope.sees_secret:

@@ -50,7 +50,10 @@ class ServerState:
         return Scope(who="http", role=s.role, roots=frozenset(s.roots), k=s.k)
 
     def reload(self) -> None:
-        """Take a new snapshot from the store; the live incidents that it holds leave the overlay."""
+        """Take a new snapshot from the store; the live incidents that it holds leave the overlay.
+
+        Open pages are told which tables have changed, so that they load the layers of these anew.
+        """
         if self.store is None:
             return
         with self.lock:
@@ -59,8 +62,11 @@ class ServerState:
         located(city, "incidents")  # slow for a large city: before the swap, so that no request waits for it
         situation.warm(city, scope=self.scope)
         with self.lock:
+            changed = [t for t in schema.TABLES if city.version(t) != self.city.version(t)]
             self.city = city
             self.live.fold(held)
+            if changed:
+                self.live.note("tables", ",".join(changed), {"tables": changed})
 
     def accept_state(self, table: str, row: gpd.GeoDataFrame, scope: Scope) -> Change:
         """Keep the new state of one facility or camera durably, then tell everyone; the snapshot follows soon."""

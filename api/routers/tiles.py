@@ -57,13 +57,14 @@ def vector_tile(
     """Return one tile of a layer, or of a group of layers (`basemap`, `borders`).
 
     Beside the filters of the layer (`category`, `since`, `grid`, `indicator` …) the address may hold `v`, the
-    version from the TileJSON: then the answer may be kept for ever.
+    version from the TileJSON of the same address, or of the layer without filters: then the answer may be kept
+    for ever.
     """
     members = catalog.members(layer)
     city = city if as_of is None else city.as_of(as_of)
     selection = _selection(members, request, city)
     tag = tiles.etag_of(city, members, scope, selection)
-    fresh = request.query_params.get("v") == tag.strip('"')
+    fresh = request.query_params.get("v") in _versions(city, members, scope, selection, tag)
     headers = {"ETag": tag, "Cache-Control": FOR_EVER if fresh else ASK_FIRST, "Vary": "Accept-Encoding"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
@@ -74,6 +75,16 @@ def vector_tile(
     if "gzip" not in request.headers.get("accept-encoding", ""):
         return Response(gzip.decompress(data), headers=headers, media_type=MEDIA)
     return Response(data, headers=headers | {"Content-Encoding": "gzip"}, media_type=MEDIA)
+
+
+def _versions(
+    city: City, members: tuple[catalog.Layer, ...], scope: Scope, selection: Selection, tag: str
+) -> set[str]:
+    """Versions that fix what a tile holds; an indicator rests on more tables than the layer itself."""
+    known = {tag}
+    if not selection.indicator:
+        known.add(tiles.etag_of(city, members, scope, tiles.NOTHING))
+    return {t.strip('"') for t in known}
 
 
 def _joined(

@@ -182,3 +182,20 @@ def test_live_incidents_fold_by_themselves(folder):
                 state.folding.join()
         assert len(state.live) == 2
         assert ids(client.get("/v1/incidents")) == ["J5", "J4", "J3", "J2", "J1"]
+
+
+def test_open_pages_hear_of_a_new_snapshot_and_its_tiles_have_another_version(client, state):
+    from api.hub import Hub, Want
+    from geo.scope import Scope
+
+    before = client.get("/tiles/incidents.json").json()["tiles"]
+    assert client.post("/v1/incidents", json=[row(1), row(2)]).status_code == 201
+    assert client.get("/tiles/incidents.json").json()["tiles"] == before
+    state.reload()
+    assert client.get("/tiles/incidents.json").json()["tiles"] != before
+    [told] = [c for c in state.live.since(0) if c.kind == "tables"]
+    assert "incidents" in told.body["tables"]
+    narrow = Want(Scope(roots=frozenset({"370303001001000"})))
+    assert '"tables"' in Hub(state.live, lambda: state.city)._text(narrow, [told])
+    state.reload()  # nothing has changed
+    assert len([c for c in state.live.since(0) if c.kind == "tables"]) == 1

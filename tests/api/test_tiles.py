@@ -57,6 +57,12 @@ def test_the_address_of_the_tilejson_may_be_kept_for_ever(client, middle):
     assert "immutable" in answer.headers["cache-control"]
     assert client.get(address + "old").headers["cache-control"] == "private, no-cache"
     assert mapbox_vector_tile.decode(answer.content)["incidents"]["features"]
+    plain = client.get("/tiles/incidents.json").json()["tiles"][0].rpartition("v=")[2]
+    filtered = client.get(url("incidents", middle(12), f"category=盗窃&v={plain}"))
+    assert "immutable" in filtered.headers["cache-control"]
+    assert filtered.content == answer.content
+    shaded = client.get(url("grids", middle(12), f"indicator=cameras&v={plain}"))
+    assert "immutable" not in shaded.headers["cache-control"]
 
 
 def test_a_group_is_one_tile_of_several_layers(client, middle):
