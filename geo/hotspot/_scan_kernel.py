@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geo.hotspot._kernels import below
 from geo.index._jit import jit
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def replicate(  # noqa: PLR0917  (a kernel)
         Number and seed; stream s of `STREAMS` makes replicates s, s + STREAMS, …
     """
     place_of_case = np.repeat(np.arange(len(total), dtype=np.int32), total)
-    seeds = np.random.SeedSequence(seed).generate_state(STREAMS)
+    seeds = np.random.SeedSequence(seed).generate_state(STREAMS, np.uint64)
     result = np.zeros(replicates)
     weight = total.astype(np.float32)
 
@@ -79,9 +80,9 @@ def _stream(  # noqa: PLR0917, PLR0913
     least: int,
     limit: int,
     number: int,
-    seed: int,
+    seed: np.uint64,
 ) -> NDArray[np.float64]:
-    np.random.seed(seed)  # noqa: NPY002  (numba's own generator, one per thread)
+    state = np.array([seed], dtype=np.uint64)
     n, windows, count = len(indptr) - 1, len(per_day), len(cases)
     width = (windows + LANES - 1) // LANES * LANES
     share = np.full(width, 2.0, np.float32)  # a padded window expects more than there is: never high
@@ -94,7 +95,7 @@ def _stream(  # noqa: PLR0917, PLR0913
         place = 0
         for day in range(windows):
             for _ in range(per_day[day]):  # partial Fisher-Yates: a sample without replacement
-                other = place + int(np.random.random() * (count - place))  # noqa: NPY002
+                other = place + below(state, count - place)
                 drawn = cases[other]
                 cases[other] = cases[place]
                 cases[place] = drawn

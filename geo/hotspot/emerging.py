@@ -10,7 +10,7 @@ import pandas as pd
 from geo.errors import BadInputError
 from geo.hotspot import _check
 from geo.hotspot.expect import city_factor, residual
-from geo.hotspot.local import adjusted, p_value
+from geo.hotspot.local import gi_star_array, p_value, passing
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -112,6 +112,8 @@ def gi_cube(
         top = _back(lag, neighbour_steps) - weight * x.mean()
         bottom = x.std() * np.sqrt(np.maximum((x.size * weight - weight**2) / (x.size - 1), 0.0))
         valid = (np.ptp(x) > 0) & (bottom > 0)
+    elif neighbour_steps == 0:
+        return gi_star_array(x, graph)
     else:
         # each step has its own mean and variance; steps are summed as independent
         top = _back(lag - k * x.mean(axis=0), neighbour_steps)
@@ -147,22 +149,17 @@ def mann_kendall(series: ArrayLike) -> pd.DataFrame:
     if x.ndim != 2:
         raise BadInputError(f"series of shape {x.shape}; allowed: (rows, steps)")
     rows, steps = x.shape
-    s = np.zeros(rows)
-    for lag in range(1, steps):
-        after, before = x[:, lag:], x[:, :-lag]
-        s += (after > before).sum(axis=1)
-        s -= (after < before).sum(axis=1)
-    ordered = np.sort(x, axis=1)
-    new = np.ones(x.shape, dtype=bool)
-    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    starts = np.flatnonzero(new.ravel())
-    sizes = np.diff(np.append(starts, x.size)).astype(np.float64)
-    tie = np.bincount(starts // max(steps, 1), sizes * (sizes - 1) * (2 * sizes + 5), minlength=rows)[:rows]
+    from geo.hotspot import _kernels  # noqa: PLC0415  (numba)
+
+    s, tie = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+    _kernels.mann_kendall(np.ascontiguousarray(x), s, tie)
     variance = np.maximum(steps * (steps - 1) * (2 * steps + 5) - tie, 0.0) / 18.0
     root = np.sqrt(np.where(variance > 0, variance, 1.0))
     z = np.where(variance > 0, (s - np.sign(s)) / root, 0.0)
     pairs = max(steps * (steps - 1) / 2, 1)
-    return pd.DataFrame({"s": s, "variance": variance, "z": z, "p": p_value(z), "tau": s / pairs})
+    return pd.DataFrame(
+        {"s": s.astype(np.float64), "variance": variance, "z": z, "p": p_value(z), "tau": s / pairs}
+    )
 
 
 def classify(
@@ -197,7 +194,7 @@ def classify(
             f"z of shape {z.shape}; allowed: (grids, {MIN_STEPS} steps and more): import more weeks"
         )
     p = p_value(z)
-    mark = (adjusted(p, axis=0) if fdr else p) <= alpha
+    mark = passing(p, alpha=alpha) if fdr else p <= alpha
     trend = mann_kendall(z)
     significant = trend["p"].to_numpy() <= trend_alpha
     slope = np.sign(trend["z"].to_numpy()) * significant

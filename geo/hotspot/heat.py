@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 import geopandas as gpd
 import numpy as np
 import shapely
-from scipy import ndimage, special
+from scipy import special
 
 from geo.errors import BadInputError
 from geo.hotspot import _check
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from numpy.typing import ArrayLike, NDArray
 
 TRUNCATE = 4.0  # bandwidths
@@ -80,8 +82,8 @@ def kde(
     bandwidth_m
         Standard deviation of the kernel, metres; at least one cell.
     cell_m
-        Side of a cell, metres. A point is shared among the four cell centres around it (linear binning): with
-        five cells a bandwidth the error is about 1 %.
+        Side of a cell, metres. A point is shared among the four cell centres around it (linear binning), and the
+        kernel is narrowed by what that spreads: with five cells a bandwidth the error is about 0.1 %.
     bounds
         West, south, east, north, metres.
     weights
@@ -96,24 +98,25 @@ def kde(
     Surface
         No points: 0 everywhere.
     """
-    points = _check.planar(xy, reach_m=bandwidth_m) if len(np.asarray(xy)) else np.empty((0, 2))
     rows, cols = _shape(bounds, cell_m, bandwidth_m)
-    binned = _bin(points, weights, bounds[:2], cell_m, (rows, cols))
-    sigma = bandwidth_m / cell_m
-    smooth = ndimage.gaussian_filter(binned, sigma, mode="constant", truncate=TRUNCATE)
-    surface = Surface(smooth, bounds[0], bounds[1], cell_m)
-    if within is None:
-        inside = np.ones((rows, cols), dtype=bool)
-        mass = _box_mass(rows, sigma)[:, None] * _box_mass(cols, sigma)[None, :]
-    else:
+    kernel = _half_kernel(bandwidth_m / cell_m)
+    surface = Surface(np.empty((rows, cols)), bounds[0], bounds[1], cell_m)
+    smooth = surface.cells
+    binned = _bin(xy, weights, bounds[:2], cell_m, (rows, cols), reach_m=bandwidth_m)
+    _kernels().blur(binned, kernel * (1e3 / cell_m), smooth)  # both ways: per square kilometre
+    if within is not None:
         shapely.prepare(within)
         inside = shapely.contains_xy(within, *np.meshgrid(*surface.centres()))
-        mass = ndimage.gaussian_filter(inside.astype(np.float32), sigma, mode="constant", truncate=TRUNCATE)
-    if edge:
-        smooth = np.divide(smooth, mass, out=np.zeros_like(smooth), where=mass > 1e-6)
-    smooth *= 1e6 / cell_m**2
-    smooth[~inside] = np.nan
-    return Surface(smooth, bounds[0], bounds[1], cell_m)
+    if edge and within is None:
+        smooth /= _mass_along(rows, kernel)[:, None]
+        smooth /= _mass_along(cols, kernel)[None, :]
+    elif edge:
+        mass = np.empty((rows, cols))
+        _kernels().blur(inside.astype(np.float64), kernel, mass)
+        np.divide(smooth, mass, out=smooth, where=mass > 1e-6)
+    if within is not None:
+        smooth[~inside] = np.nan
+    return surface
 
 
 def kde_at(
@@ -197,27 +200,54 @@ def _shape(bounds: tuple[float, float, float, float], cell_m: float, bandwidth_m
     return rows, cols
 
 
+def _kernels() -> ModuleType:
+    from geo.hotspot import _kernels  # noqa: PLC0415  (numba)
+
+    return _kernels
+
+
 def _bin(
-    points: NDArray[np.float64],
+    xy: ArrayLike,
     weights: ArrayLike | None,
     corner: tuple[float, float],
     cell_m: float,
     shape: tuple[int, int],
+    *,
+    reach_m: float,
 ) -> NDArray[np.float64]:
-    from geo.hotspot import _kernels  # noqa: PLC0415  (numba)
-
+    """Counts on the raster by linear binning; shares that fall off it go to its border cells, so no mass is lost."""
+    points = np.asarray(xy, dtype=np.float64)
+    if not len(points):
+        return np.zeros(shape)
+    if points.ndim != 2 or points.shape[1] != 2 or not 0 < reach_m < np.inf:
+        points = _check.planar(points, reach_m=reach_m)  # says what is wrong
     weight = np.ones(1) if weights is None else _check.counts(weights, "weights")
     if weights is not None and weight.shape != (len(points),):
         raise BadInputError(f"{weight.shape} weights for {len(points)} points; allowed: one each")
-    cells = np.zeros(shape)
-    if len(points):
-        _kernels.bin_linear(points, np.array(corner, dtype=np.float64), cell_m, weight, cells)
-    return cells
+    cells = np.zeros((shape[0] + 2, shape[1] + 2))
+    place = np.array(corner, dtype=np.float64)
+    bad, largest = _kernels().bin_linear(points, place, cell_m, weight, cells)
+    if bad or largest <= 180:
+        _check.planar(points, reach_m=reach_m)  # missing, or degrees: says which
+    for inner, outer in ((1, 0), (-2, -1)):
+        cells[inner] += cells[outer]
+        cells[:, inner] += cells[:, outer]
+    return np.ascontiguousarray(cells[1:-1, 1:-1])
 
 
-def _box_mass(cells: int, sigma: float) -> NDArray[np.float64]:
-    """Mass of the truncated discrete kernel inside a row of cells."""
-    return ndimage.gaussian_filter1d(np.ones(cells), sigma, mode="constant", truncate=TRUNCATE)
+def _half_kernel(sigma: float) -> NDArray[np.float64]:
+    """Weights at 0, 1, … cells of a Gaussian that, with the sharing among cells (variance 1/6), spreads by `sigma`."""
+    reach = int(TRUNCATE * sigma + 0.5)
+    half = np.exp(-0.5 * np.arange(reach + 1) ** 2 / (sigma**2 - 1.0 / 6.0))
+    return half / (2.0 * half.sum() - half[0])
+
+
+def _mass_along(cells: int, half: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mass of the kernel inside a row of cells, seen from each of them."""
+    upto = np.cumsum(half) - half[0] / 2.0  # from the middle of the cell to k cells away
+    place = np.arange(cells)
+    last = len(half) - 1
+    return upto[np.minimum(place, last)] + upto[np.minimum(cells - 1 - place, last)]
 
 
 def _mass_in_box(

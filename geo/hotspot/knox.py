@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from geo.errors import BadInputError
 from geo.hotspot import _check
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from types import ModuleType
+
+    from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +69,41 @@ def knox(
         raise BadInputError("within_days and permutations; allowed: 0 and more")
     if len(points) < 2:
         return Knox(0, 0, 0, 0.0, 0.0, 1.0)
-    near = cKDTree(points).query_pairs(distance_m, output_type="ndarray")
-    left, right = np.ascontiguousarray(near[:, 0]), np.ascontiguousarray(near[:, 1])
+    times, left, right = _near(points, times, distance_m)
     ordered = np.sort(times)
     upto = np.searchsorted(ordered, ordered + within_days, side="right")
     time_pairs = int((upto - np.arange(len(ordered)) - 1).sum())
-    observed = _close(times, left, right, within_days)
-    rng = np.random.default_rng(seed)
-    small = times.astype(np.float32) if np.array_equal(times.astype(np.float32), times) else times
-    simulated = np.array(
-        [_close(rng.permutation(small), left, right, within_days) for _ in range(permutations)]
-    )
+    kernels = _kernels()
+    observed = int(kernels.close_in_time(times, left, right, within_days))
+    state = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
+    simulated = kernels.close_when_shuffled(times, left, right, within_days, permutations, np.uint64(state))
     expected = len(left) * time_pairs / (len(times) * (len(times) - 1) / 2)
     p = (1 + np.count_nonzero(simulated >= observed)) / (1 + permutations)
     return Knox(observed, len(left), time_pairs, expected, observed / expected if expected > 0 else 0.0, p)
 
 
-def _close(times: np.ndarray, left: np.ndarray, right: np.ndarray, within: float) -> int:
-    return int(np.count_nonzero(np.abs(times[left] - times[right]) <= within))
+def _near(
+    points: NDArray[np.float64], times: NDArray[np.float64], distance: float
+) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
+    """Times in the order of the places' cells, and every pair of rows up to `distance` apart.
+
+    Points that are neighbours come to stand together, so that the shuffles read memory in order.
+    """
+    cell = np.floor((points - points.min(axis=0)) / (distance * (1 + 1e-9))).astype(np.int64)
+    stride = int(cell[:, 0].max()) + 3
+    key = cell[:, 1] * stride + cell[:, 0]
+    order = np.argsort(key, kind="stable")
+    x, y, key = points[order, 0], points[order, 1], key[order]
+    room = 4 * len(points)
+    while True:
+        left, right = np.empty(room, np.int32), np.empty(room, np.int32)
+        found = _kernels().near_pairs(x, y, key, stride, distance * distance, left, right)
+        if found <= room:
+            return times[order], left[:found], right[:found]
+        room = found
+
+
+def _kernels() -> ModuleType:
+    from geo.hotspot import _kernels  # noqa: PLC0415  (numba)
+
+    return _kernels

@@ -71,15 +71,13 @@ def gi_star_array(x: NDArray[np.float64], graph: Graph) -> NDArray[np.float64]:
     n = graph.size
     if n < 2:
         return np.zeros_like(x)
-    k = graph.degree + 1.0
-    spread = np.sqrt((n * k - k * k) / (n - 1))
-    mean, std = x.mean(axis=0), x.std(axis=0)
-    varies = np.ptp(x, axis=0) > 0
-    lag = graph.with_self @ x
-    column = (slice(None),) + (None,) * (x.ndim - 1)
-    bottom = spread[column] * std
-    valid = varies & (bottom > 0)
-    return np.where(valid, (lag - k[column] * mean) / np.where(valid, bottom, 1.0), 0.0)
+    from geo.hotspot import _kernels  # noqa: PLC0415  (numba)
+
+    values = np.ascontiguousarray(x)
+    z = np.empty_like(values)
+    kernel = _kernels.gi_star if x.ndim == 1 else _kernels.gi_stars
+    kernel(graph.with_self.indptr, graph.with_self.indices, values, z)
+    return z
 
 
 def gi(values: Plane, graph: Graph) -> Plane:
@@ -207,6 +205,22 @@ def adjusted(p: ArrayLike, *, method: Fdr = "bh", axis: int | None = None) -> ND
     result = np.empty_like(q)
     np.put_along_axis(result, order, q, axis=0)
     return np.moveaxis(result, 0, axis)
+
+
+def passing(p: NDArray[np.float64], *, alpha: float, method: Fdr = "bh") -> NDArray[np.bool_]:
+    """Which tests of each column pass the false-discovery control: `adjusted(p, axis=0) <= alpha`, sorting little.
+
+    Only p values up to alpha can pass (Benjamini & Hochberg's step-up rule), so only they are ranked.
+    """
+    m = len(p)
+    factor = m * (np.reciprocal(np.arange(1.0, m + 1)).sum() if method == "by" else 1.0)
+    mark = np.zeros(p.shape, dtype=bool)
+    for column in range(p.shape[1]):
+        small = np.sort(p[:, column][p[:, column] <= alpha])
+        fits = np.flatnonzero(small * factor / np.arange(1, len(small) + 1) <= alpha)
+        if len(fits):
+            mark[:, column] = p[:, column] <= small[fits[-1]]
+    return mark
 
 
 def gi_bin(z: ArrayLike, q: ArrayLike) -> NDArray[np.int8]:

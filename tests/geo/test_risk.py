@@ -87,7 +87,11 @@ def test_equal_values_get_equal_percentiles():
     "name",
     ["ethnic_share", "民族比例", "宗教场所信众", "religion", "户籍人口", "hukou", "流动人口", "信访量", "petition_count",
      "上访次数", "涉稳人员", "前科人员", "criminal_record", "精神障碍患者", "人脸抓拍", "license_plate", "key_person_count",
-     "重点人员", "people", "resident_age_group", "身份证", "migrant_share", "Uyghur"],
+     "重点人员", "people", "resident_age_group", "身份证", "migrant_share", "Uyghur", "暂住", "流口数", "重点人", "刑释", "社矫对象",
+     "易肇事肇祸", "进京访", "群访", "缠访", "回族", "朝鲜族", "清真", "穆斯林", "教堂信徒", "邪教", "独居老人", "留守儿童", "学生数",
+     "租房户", "农民工", "外地人", "务工", "户主", "性别", "平均年龄", "收入", "贫困户", "失业", "学历", "IMEI", "人像", "步态", "车主",
+     "嫌疑人", "在逃", "失信", "艾滋", "HIV", "残障", "患者", "健康码", "国籍", "境外", "population", "family_size", "mean_age", "sex",
+     "elderly", "homeless", "imei", "felons", "mosque_distance", "falun", "id_no", "mac_address"],
 )  # fmt: skip
 def test_factors_about_persons_are_refused(name):
     with pytest.raises(PrivacyError, match="places and events"):
@@ -99,8 +103,11 @@ def test_factors_about_persons_are_refused(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["road_surface", "crowded_venues", "terrace", "template_age", "人员密集场所", "加油站", "充电桩"]
-)
+    "name", ["road_surface", "crowded_venues", "terrace", "template_age", "人员密集场所", "加油站", "充电桩",
+     "出租屋消防隐患", "居民楼火灾", "老旧小区", "老旧管网", "学校", "幼儿园", "儿童医院", "宾馆", "打架斗殴", "噪声扰民", "道路事故",
+     "车流量", "危化品", "易涝点", "民警到场", "distance_to_school", "building_age", "image_count", "racecourse", "storage_tank",
+     "parking", "percentage", "open_hazards", "equipment", "documents", "mention", "average_delay"]
+)  # fmt: skip
 def test_factors_about_places_are_not_refused_for_their_letters(name):
     assert Factor(name, "场所", "", "place").name == name
 

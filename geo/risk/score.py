@@ -1,165 +1,22 @@
-"""Risk of each grid (风险评分): an additive percentile score that explains itself.
-
-`score = 100 Σ w_k P_k`, P_k the mid-rank percentile of factor k among its peers. So "why is it red" is addition,
-not a model of a model. Levels (红橙黄蓝) follow the capacity to act; a separate mark says whether a grid is
-significantly above the city. The factors are about places and what happens there. A factor about persons,
-belief, ethnicity, household registration or petitioning is refused here, in code.
-"""
+"""Score, levels, rank interval and explanation of grids (评分、等级、排名区间、说明)."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from geo.errors import BadInputError, PrivacyError, UnknownNameError
+from geo.errors import BadInputError, UnknownNameError
+from geo.risk.factors import RiskConfig, refuse_persons
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import ArrayLike, NDArray
 
-About = Literal["place", "event"]
 LEVELS = {1: "红", 2: "橙", 3: "黄", 4: "蓝"}
 STEP = 2.0**-20  # contributions are multiples of it: they add up exactly, in any order
 OUTCOME = "加强巡查、整改与调解服务"
-
-# what a factor may not be about, in Chinese anywhere in the name, in English at the start of a word
-FORBIDDEN_ZH = (
-    "身份证", "姓名", "人员", "人口", "个人", "居民", "民族", "宗教", "信仰", "信众", "教徒", "户籍", "户口", "籍贯", "外来",
-    "流动", "前科", "刑满", "社区矫正", "吸毒", "精神障碍", "精神病", "残疾", "病史", "信访", "上访", "涉稳", "涉访", "维权",
-    "政治", "人脸", "车牌", "手机", "电话", "低保", "租户", "党员",
-)  # fmt: skip
-PLACES_ZH = ("人员密集",)  # 人员密集场所 is a kind of place
-FORBIDDEN_EN = (
-    "person", "people", "resident", "citizen", "individual", "ethnic", "races?", "racial", "nationalit", "religio",
-    "belief", "faith", "muslim", "christian", "buddhist", "uyghur", "uighur", "tibet", "minorit", "hukou", "huji",
-    "household reg", "migra", "immigra", "floating", "petition", "xinfang", "shangfang", "criminal", "convict",
-    "offender", "parole", "addict", "drug user", "mental", "disab", "health record", "politic", "dissent", "protest",
-    "faces?", "facial", "plates?", "id card", "id number", "phone", "first name", "surname", "gender", "age group",
-    "income", "tenant", "key person", "suspect",
-)  # fmt: skip
-_ENGLISH = re.compile(
-    "|".join(rf"\b{word}\b" if word.endswith("?") else rf"\b{word}" for word in FORBIDDEN_EN)
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Factor:
-    """One factor of the score (风险因子): name, Chinese name, unit, and whether it is about places or events."""
-
-    name: str
-    zh: str
-    unit: str
-    about: About
-
-    def __post_init__(self) -> None:
-        """Refuse what is about persons."""
-        refuse_persons(self.name, self.zh)
-        if self.about not in ("place", "event"):
-            raise PrivacyError(
-                f"risk factor {self.name!r} is about {self.about!r}; allowed: 'place', 'event'"
-            )
-
-
-def refuse_persons(*texts: str) -> None:
-    """Raise `PrivacyError` if a name speaks of persons, belief, ethnicity, registration or petitioning."""
-    for text in texts:
-        plain = text
-        for place in PLACES_ZH:
-            plain = plain.replace(place, "")
-        english = _ENGLISH.search(re.sub(r"[^a-z]+", " ", plain.lower()))
-        word = english.group() if english else next((w for w in FORBIDDEN_ZH if w in plain), None)
-        if word:
-            raise PrivacyError(
-                f"risk factor {text!r} is refused ({word!r}): the score is about places and events, never about "
-                "persons, belief, ethnicity, household registration or petitioning"
-            )
-
-
-FACTORS: Mapping[str, Factor] = {
-    f.name: f
-    for f in (
-        Factor("rate", "事件发生率（平滑、按严重度加权）", "起/户·日", "event"),
-        Factor("change", "较自身基线变化", "σ", "event"),
-        Factor("neighbours", "周边变化", "σ", "event"),
-        Factor("overdue", "逾期未办结事件", "起", "event"),
-        Factor("hazards", "未整改隐患", "处", "place"),
-    )
-}
-
-
-@dataclass(frozen=True)
-class RiskConfig:
-    """Weights and limits of the score (评分配置): the city's policy, with a version that travels with every score.
-
-    Attributes
-    ----------
-    weights
-        Factor -> weight, not negative; they are divided by their sum. Only factors of `factors`.
-    severity
-        Severity 1 特别重大 … 4 一般 -> weight of an incident.
-    capacity
-        Shares of the grids that can be red, orange and yellow.
-    least_events, least_probability
-        A grid is red only with so many incidents in the window and so sure to be above the city's rate.
-    band
-        A level is kept until the score falls this share below its cut.
-    keep_days
-        … but not longer than so many days without reaching the cut again.
-    factors
-        The allow-list; more factors about places and events may be added, others raise.
-    """
-
-    version: str = "1"
-    weights: Mapping[str, float] = field(
-        default_factory=lambda: {
-            "rate": 0.35,
-            "change": 0.25,
-            "neighbours": 0.15,
-            "overdue": 0.15,
-            "hazards": 0.10,
-        }
-    )
-    severity: Mapping[int, float] = field(default_factory=lambda: {1: 8.0, 2: 4.0, 3: 2.0, 4: 1.0})
-    capacity: tuple[float, float, float] = (0.01, 0.03, 0.06)
-    least_events: int = 3
-    least_probability: float = 0.95
-    band: float = 0.15
-    keep_days: int = 14
-    factors: Mapping[str, Factor] = field(default_factory=lambda: FACTORS)
-
-    def __post_init__(self) -> None:
-        """Refuse weights that are not about places and events, or that cannot be weights."""
-        for name, factor in self.factors.items():
-            refuse_persons(name, factor.zh)
-        for name, weight in self.weights.items():
-            refuse_persons(name)
-            if name not in self.factors:
-                raise UnknownNameError("risk factor", name, self.factors)
-            if not 0 <= weight < np.inf:
-                raise BadInputError(f"weight of {name}: {weight}; allowed: 0 and more")
-        if not self.weights or sum(self.weights.values()) <= 0:
-            raise BadInputError("weights: none is over 0")
-        if not (
-            all(0 <= c <= 1 for c in self.capacity) and sum(self.capacity) <= 1 and len(self.capacity) == 3
-        ):
-            raise BadInputError(
-                f"capacity {self.capacity}; allowed: shares of red, orange, yellow, together at most 1"
-            )
-        if not (0 <= self.band < 1 and self.keep_days >= 0):
-            raise BadInputError("band: 0 to under 1; keep_days: 0 and more")
-
-    def with_factor(self, factor: Factor, *, weight: float) -> RiskConfig:
-        """Return a configuration with one factor more; its version says so."""
-        return RiskConfig(
-            f"{self.version}+{factor.name}", {**self.weights, factor.name: weight}, self.severity, self.capacity,
-            self.least_events, self.least_probability, self.band, self.keep_days, {**self.factors, factor.name: factor},
-        )  # fmt: skip
 
 
 def percentile(values: ArrayLike, group: ArrayLike | None = None) -> NDArray[np.float64]:
