@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from api import errors
+from api.basemap import basemap_of
 from api.fastpath import FastPath
 from api.guard import Guard
 from api.observe import Observe
@@ -84,9 +85,10 @@ def create_app(state: ServerState) -> FastAPI:
     )
     app.state.server = state
     app.state.ready = False
+    app.state.basemap = basemap_of(state.settings.basemap, state.settings.basemap_attribution)
     app.state.tiles = TileCache(state.settings.tile_cache_mb)
     errors.install(app)
-    app.add_middleware(Guard, hosts=state.settings.hosts, basemap=state.settings.basemap)
+    app.add_middleware(Guard, hosts=state.settings.hosts, basemap=app.state.basemap.url)
     app.add_middleware(Observe, max_body=state.settings.max_body_mb * 1_000_000)
     for router in ROUTERS:
         app.include_router(router)

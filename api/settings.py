@@ -27,7 +27,7 @@ class Settings(BaseSettings):
         (), description="Grid ids whose subtrees are visible; none: the whole city"
     )
     basemap: str = Field(
-        "", description="XYZ or TileJSON address of a basemap on the own network; none by default"
+        "", description="Raster basemap on the own network: XYZ address, or address or file of a TileJSON"
     )
     basemap_attribution: str = ""
     fold_after: int = Field(5000, ge=1, description="Live incidents that are folded into a new snapshot")

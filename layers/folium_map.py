@@ -22,6 +22,7 @@ from folium.template import Template
 from geo.errors import UnknownNameError
 from geo.indicators import INDICATORS, latest
 from layers import assets, catalog, tiles
+from layers.basemap import NONE
 from layers.tiles.mvt import tile_of
 from layers.tiles.source import mercator, visible
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from geo.city import City
     from geo.scope import Scope
+    from layers.basemap import Basemap
     from layers.catalog import Layer
     from layers.tiles.selection import Selection
 
@@ -142,8 +144,7 @@ def page(
     *,
     scope: Scope,
     place: Place = SERVED,
-    basemap: str = "",
-    attribution: str = "",
+    basemap: Basemap = NONE,
     lang: str = "zh",
 ) -> tuple[str, list[str]]:
     """Return the document of a map and the names of the assets it uses.
@@ -158,9 +159,8 @@ def page(
         Whose view.
     place
         Where tiles, assets and the other pages are.
-    basemap, attribution
-        XYZ address of a basemap on the own network and what to say of its source; empty: the city's own
-        roads, buildings, water and border.
+    basemap
+        A raster basemap on the own network; none: the city's own roads, buildings, water and border.
     lang
         `zh` or `en`.
 
@@ -176,14 +176,17 @@ def page(
     )  # fmt: skip
     m.options["max_zoom"] = place.max_zoom  # without a raster layer nothing else says so
     m.options["min_zoom"] = 8
-    stack = _stack(city, chosen, own_basemap=not basemap)
+    stack = _stack(city, chosen, own_basemap=not basemap.url)
     configs = [_config(city, chosen, *layer, scope=scope, z=n + 1) for n, layer in enumerate(stack)]
     empty = not len(city.degrees("grids"))
     west, south, east, north = bounds
     first = {"bounds": [[south, west], [north, east]], "timezone": city.timezone, "empty": empty}
     m.add_child(_Begin({"lang": lang, "base": "", "layers": configs, **first}))
-    if basemap:
-        folium.TileLayer(basemap, attr=attribution or "basemap", name="底图", overlay=False).add_to(m)
+    if basemap.url:
+        folium.TileLayer(
+            basemap.url, attr=basemap.attribution or "basemap", name="底图", overlay=False, tms=basemap.tms,
+            min_zoom=basemap.min_zoom, max_native_zoom=basemap.max_zoom, max_zoom=place.max_zoom,
+        ).add_to(m)  # fmt: skip
     layers: dict[str, VectorGridProtobuf] = {}
     for (name, indicator), config in zip(stack, configs, strict=True):
         address = place.tiles(name, indicator, _version(city, name, indicator, scope))

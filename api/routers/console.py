@@ -58,8 +58,7 @@ def configuration(request: Request, state: StateDep, city: CityDep, scope: Scope
     body = {
         **facts,
         "latest": max(facts["latest"], newest) or None,
-        "basemap": state.settings.basemap,
-        "basemap_attribution": state.settings.basemap_attribution,
+        "basemap": request.app.state.basemap.as_json(),
         **_abilities(request.app.openapi()["paths"]),
     }
     return Response(orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-cache"})

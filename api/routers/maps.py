@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from api.deps import CityDep, ScopeDep, StateDep
+from api.deps import CityDep, ScopeDep
 from layers import folium_map, picture
 from layers.search import find_grids
 
@@ -55,22 +55,20 @@ def search_grids(
 @router.get("/{name}", response_class=Response, responses={200: {"content": {"text/html": {}}}})
 def map_page(
     name: str,
-    state: StateDep,
+    request: Request,
     city: CityDep,
     scope: ScopeDep,
     lang: Literal["zh", "en"] = "zh",
 ) -> Response:
     """Return one of the three maps: `people`, `hazards`, `facilities`."""
     chosen = folium_map.theme(name)
-    s = state.settings
-    key = f"page:{name}:{lang}:{scope.key}:{s.basemap}:{s.basemap_attribution}"
+    basemap = request.app.state.basemap
+    key = f"page:{name}:{lang}:{scope.key}:{basemap}"
     depends = ("grids", "people", "hazards", "incidents", "facilities", "cameras", "boundary", "roads",
                "water", "buildings")  # fmt: skip
     document, _ = city.derive(
         key,
         depends,
-        lambda: folium_map.page(
-            city, chosen, scope=scope, basemap=s.basemap, attribution=s.basemap_attribution, lang=lang
-        ),
+        lambda: folium_map.page(city, chosen, scope=scope, basemap=basemap, lang=lang),
     )
     return Response(document, media_type="text/html", headers={"Cache-Control": "private, no-cache"})

@@ -40,8 +40,7 @@ export class Layers {
       const plan = await this.planShade();
       if (mine !== this.turn) return;
       if (plan) this.put('shade', plan);
-      else if (this.shown.has('shade')) this.map.removeLayer(this.shown.get('shade').layer);
-      if (!plan) this.shown.delete('shade');
+      else if (this.shown.has('shade')) this.drop('shade');
     }
     this.onStatus();
   }
@@ -58,7 +57,7 @@ export class Layers {
     const query = this.query(name, members[0]);
     const group = members.length > 1 || this.config.groups[name] ? name : members[0].name;
     const styles = Object.fromEntries(members.map((m) => [m.name, this.live(m, styleOf({ ...m, kind: name }))]));
-    return { url: tileUrl(group, query, this.config.versions[group]), styles, members, key: `${group}?${query}|${state.theme}` };
+    return { url: tileUrl(group, query, this.config.versions[group]), styles, members, key: `${group}?${query}|${state.theme}|${this.config.versions[group]}` };
   }
 
   async planShade() {
@@ -71,7 +70,8 @@ export class Layers {
       this.legend = { ...grids, ...shade, geometry: 'polygon' };
       const draw = styleOf({ ...grids, style: shade.style });
       const style = shade.values ? (p) => draw({ ...p, rank: shade.values.get(p.grid_id) ?? -1 }) : draw;
-      return { url: tileUrl(grids.name, query), styles: { [grids.name]: style }, members: [grids], key: `shade:${state.shade}:${shade.version}?${query}|${state.theme}` };
+      const version = shade.indicator ? shade.version : this.config.versions[grids.name];
+      return { url: tileUrl(grids.name, query, version), styles: { [grids.name]: style }, members: [grids], key: `shade:${state.shade}:${shade.version}?${query}|${state.theme}|${version}` };
     } catch (error) {
       if (!aborted(error)) this.mark('shade', 'failed');
       return null;
@@ -102,20 +102,26 @@ export class Layers {
       getFeatureId: (f) => f.properties[KEYS[plan.members[0].name]], maxZoom: 18, updateWhenZooming: false,
       keepBuffer: 1, zIndex: 10 + ORDER.indexOf(ORDER.includes(name) ? name : 'others'), className: `tiles-${name}`,
     });
+    const stale = old ? [...old.stale, old.layer] : []; // on the map until this one has loaded
     this.mark(name, 'loading');
     layer.on('load', () => {
       if (this.status.get(name) === 'loading') this.mark(name, 'ready');
-      if (old) this.map.removeLayer(old.layer);
+      for (const before of stale.splice(0)) this.map.removeLayer(before);
     });
     if (old) old.layer.off('load');
-    this.shown.set(name, { layer, plan });
+    this.shown.set(name, { layer, plan, stale });
     layer.addTo(this.map);
   }
 
   remove(name) {
-    this.map.removeLayer(this.shown.get(name).layer);
-    this.shown.delete(name);
+    this.drop(name);
     this.status.delete(name);
+  }
+
+  drop(name) {
+    const { layer, stale } = this.shown.get(name);
+    for (const one of [...stale, layer]) this.map.removeLayer(one);
+    this.shown.delete(name);
   }
 
   retry(name) {
@@ -178,7 +184,7 @@ export class Layers {
 }
 
 function tileUrl(name, query, version) {
-  const tail = [query, version && !query ? `v=${version}` : ''].filter(Boolean).join('&');
+  const tail = [query, version && `v=${version}`].filter(Boolean).join('&');
   return `/tiles/${name}/{z}/{x}/{y}.mvt${tail ? `?${tail.replaceAll('{', '%7B')}` : ''}`;
 }
 

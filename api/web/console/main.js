@@ -43,7 +43,7 @@ function start(config) {
   L.control.zoom({ position: 'topright', zoomInTitle: '+', zoomOutTitle: '−' }).addTo(map);
   L.control.scale({ imperial: false, position: 'bottomright' }).addTo(map);
   const [west, south, east, north] = config.bounds;
-  if (config.basemap) L.tileLayer(config.basemap, { maxZoom: 18, attribution: config.basemap_attribution, zIndex: 1 }).addTo(map);
+  if (config.basemap.url) own(map, config.basemap);
   if (state.view) map.setView([state.view[1], state.view[2]], state.view[0]);
   else map.fitBounds([[south, west], [north, east]], { padding: [20, 20], animate: false });
 
@@ -74,6 +74,12 @@ function start(config) {
     if (Number.isFinite(lon) && Number.isFinite(lat)) app.card.show({ lon, lat });
   }
   settle();
+}
+
+/** The raster basemap that the settings name; who made it is said on the map. */
+function own(map, base) {
+  L.tileLayer(base.url, { minNativeZoom: base.min_zoom, maxNativeZoom: base.max_zoom, maxZoom: 18, tms: base.tms, attribution: base.attribution, zIndex: 1 }).addTo(map);
+  if (base.attribution) L.control.attribution({ prefix: false, position: 'bottomleft' }).addTo(map);
 }
 
 /** An analysis that this server cannot give is replaced by the indicator nearest to it. */
@@ -146,6 +152,7 @@ function takeChanges(changes) {
       if (!app.config.latest || body.occurred_at > app.config.latest) app.config.latest = body.occurred_at;
     } else if (kind === 'camera' || kind === 'facility') app.layers.update(kind, id, body.state);
     else if (kind === 'hotspot') heat(body);
+    else if (kind === 'tables') renew();
     else if (kind === 'warning') notify(body.text || body.zh || id, { error: true });
   }
   byId('data-to').textContent = app.config.latest ? t('dataTo', { t: moment(app.config.latest, app.config.timezone) }) : '';
@@ -173,6 +180,22 @@ async function afresh() {
   app.layers.changed.clear();
   app.layers.sync();
   app.open.load();
+}
+
+/** The server has a newer snapshot: layers whose version changed are loaded anew; not by all pages at once. */
+function renew() {
+  clearTimeout(app.renewing);
+  app.renewing = setTimeout(async () => {
+    try {
+      const config = await get('/console/config.json', {}, { kind: 'config' });
+      Object.assign(app.config, config, { names: app.config.names });
+      substitute(app.config);
+      forget();
+      app.layers.sync();
+    } catch (error) {
+      if (!aborted(error)) renew();
+    }
+  }, 500 + 2500 * Math.random());
 }
 
 // -- where to look ---------------------------------------------------------------------------------------------
