@@ -86,6 +86,26 @@ def last_day(city: City, today: date | None = None) -> date | None:
     return city.derive(f"last-day:{today}", ("incidents",), compute)
 
 
+def asked_day(city: City, until: date | None, today: date) -> date | None:
+    """Last day to look at: the one asked for, if the data hold it, else the last complete day of the data.
+
+    Raises
+    ------
+    BadInputError
+        For a day that is not over, or before the first incident: an answer would be about nothing.
+    """
+    end = last_day(city, today)
+    if until is None or end is None:
+        return until or end
+    limit = max(end, today - timedelta(days=1))
+    first = city.degrees("incidents")["occurred_at"].min().tz_convert(city.timezone).date()
+    if not first <= until <= limit:
+        raise BadInputError(
+            f"until {until}: no days of incidents there; the data run from {first} to {end}; allowed: {first} to {limit}"
+        )
+    return until
+
+
 def cube_of(city: City, *, until: date | None = None, known_at: pd.Timestamp | None = None) -> Cube:
     """Counts of the watched grids up to a day (default: the last of the data), at most 52 weeks.
 

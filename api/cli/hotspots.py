@@ -89,7 +89,7 @@ def hotspots(
     store = open_store(city)
     try:
         snapshot = store.city()
-        end = day_of(until) or watch.last_day(snapshot, _today(snapshot))
+        end = watch.asked_day(snapshot, day_of(until), _today(snapshot))
         chosen, origin = category or None, source or None
         if show_ledger:
             answer = _ledger(store, snapshot, chosen, origin, replay)
@@ -131,7 +131,7 @@ def show_risk(
     store = open_store(city)
     try:
         snapshot = store.city()
-        end = day_of(until) or watch.last_day(snapshot, _today(snapshot))
+        end = watch.asked_day(snapshot, day_of(until), _today(snapshot))
         kept = dict(store.records(watch.RISK_LEVELS)).get("latest")
         previous, days = watch.levels_before(kept, end) if end else (None, 1)
         found = watch.risk_of(snapshot, config=settings, until=end, previous=previous, days=days)

@@ -47,7 +47,7 @@ def hotspots(
     """Return grids above their own past, false-discovery control on, with the split by source."""
     return hot_rows(
         city, category=category, source=source, recent_days=recent_days, baseline_days=baseline_days,
-        fdr=NAMES[fdr], until=until or _end(city), top=top, stable=stable, scope=scope,
+        fdr=NAMES[fdr], until=_end(city, until), top=top, stable=stable, scope=scope,
     )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def hotspot_grids(
     city: CityDep, scope: ScopeDep, category: Category = None, source: Source = None, until: Until = None
 ) -> dict[str, Any]:
     """Return every watched grid of one category (or all together), hot or not."""
-    table = watch.hotspots_of(city, category=category, source=source, until=until or _end(city))
+    table = watch.hotspots_of(city, category=category, source=source, until=_end(city, until))
     shown = seen_by(table.rename_axis("grid_id").reset_index(), city, scope)
     return {"windows": dict(table.attrs), "grids": plain(shown)}
 
@@ -74,7 +74,7 @@ def scan(
 ) -> dict[str, Any]:
     """Return outbreaks that go on now: where, since when, how sure (prospective space-time scan)."""
     _not_public(scope)
-    end = until or _end(city)
+    end = _end(city, until)
     found = watch.scan_of(
         city, radius_m=radius_m, days=days, replicates=replicates, category=category, source=source, until=end
     )
@@ -92,7 +92,7 @@ def warnings(
 ) -> dict[str, Any]:
     """Return single grids above their own normal: expected, observed, since when, and the incidents behind it."""
     _not_public(scope)
-    end = until or _end(city)
+    end = _end(city, until)
     table = seen_by(watch.warnings_of(city, category=category, source=source, until=end), city, scope)
     rows = plain(table.head(top))
     for row in rows:
@@ -213,7 +213,7 @@ def hotspot_map(
 
 def risk_now(store: Any, city: City, until: date | None) -> watch.Risk:  # noqa: ANN401
     """Return the risk of all grids on a day, with the hysteresis of the levels that the store remembers."""
-    end = until or _end(city)
+    end = _end(city, until)
     kept = dict(store.records(watch.RISK_LEVELS)).get("latest") if store is not None else None
     previous, days = watch.levels_before(kept, end) if end else (None, 1)
     key = f"risk:{end}:{days}:{kept['until'] if kept else ''}"
@@ -229,8 +229,8 @@ def _today(city: City) -> date:
     return datetime.now(ZoneInfo(city.timezone)).date()
 
 
-def _end(city: City) -> date | None:
-    return watch.last_day(city, _today(city))
+def _end(city: City, until: date | None = None) -> date | None:
+    return watch.asked_day(city, until, _today(city))
 
 
 def _not_public(scope: Scope) -> None:

@@ -1,5 +1,6 @@
 """Incidents: read by window, grid, box and distance; write durably (警情 / 事件)."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,8 @@ from geo.incident import IncidentFilter
 from geo.indicators import located
 from geo.scope import Scope, visible_grids
 from geo.situation import incidents_by_time
+
+_NO_ZONE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d(:\d\d(:\d\d([.,]\d+)?)?)?)?")
 
 router = APIRouter(prefix="/v1/incidents", tags=["incidents"])
 
@@ -98,7 +101,7 @@ def post_incidents(
 ) -> dict[str, Any]:
     """Keep incidents; the answer comes when they are on disk. The same `incident_id` again corrects the first."""
     _writable(state)
-    frame = parse_incidents(body if isinstance(body, list) else [body], crs)
+    frame = parse_incidents(body if isinstance(body, list) else [body], crs, timezone=city.timezone)
     changes = state.accept_incidents(frame)
     found = city.locate(frame.geometry.x.to_numpy(), frame.geometry.y.to_numpy())
     grids = found.astype(object).where(found.notna(), None).to_dict("records")
@@ -133,8 +136,13 @@ def set_stage(
     return changed
 
 
-def parse_incidents(rows: list[dict[str, Any]], crs: str) -> gpd.GeoDataFrame:
-    """Turn rows from outside into a conforming table in degrees; `SchemaError` lists every fault at once."""
+def parse_incidents(
+    rows: list[dict[str, Any]], crs: str, *, timezone: str = "Asia/Shanghai"
+) -> gpd.GeoDataFrame:
+    """Turn rows from outside into a conforming table in degrees; `SchemaError` lists every fault at once.
+
+    A time that names no zone is in the city's `timezone`, as everywhere at the door.
+    """
     known = {"incident_id", "lon", "lat", *schema.table("incidents").names}
     problems = [
         Problem("column.unknown", name, i, str(row[name])[:50], ", ".join(sorted(known)))
@@ -145,6 +153,9 @@ def parse_incidents(rows: list[dict[str, Any]], crs: str) -> gpd.GeoDataFrame:
     table = pd.DataFrame(rows).reindex(
         columns=["incident_id", "lon", "lat", *schema.table("incidents").names]
     )
+    for column in schema.table("incidents").columns:
+        if column.kind == "time":
+            table[column.name] = _zoned(table[column.name], timezone)
     lon = pd.to_numeric(table["lon"], errors="coerce").to_numpy(dtype=float)
     lat = pd.to_numeric(table["lat"], errors="coerce").to_numpy(dtype=float)
     wrong = ~((abs(lon) <= 180) & (abs(lat) <= 90)) | ((lon == 0) & (lat == 0))
@@ -160,6 +171,17 @@ def parse_incidents(rows: list[dict[str, Any]], crs: str) -> gpd.GeoDataFrame:
     if problems or more:
         raise SchemaError("incidents", problems + more)
     return result
+
+
+def _zoned(times: pd.Series, timezone: str) -> pd.Series:
+    """Give a zone to the texts that lack one; what is no time stays, for the contract to refuse."""
+    texts = times.map(lambda v: isinstance(v, str) and _NO_ZONE.fullmatch(v) is not None).to_numpy(dtype=bool)
+    if not texts.any():
+        return times
+    stamps = pd.to_datetime(times[texts], errors="coerce", format="ISO8601")
+    local = stamps.dt.tz_localize(timezone, ambiguous=True, nonexistent="shift_forward")
+    known = local.astype(object).where(stamps.notna(), times[texts])  # the contract names what is no time
+    return times.where(~texts, known.reindex(times.index))
 
 
 def _writable(state: ServerState) -> Any:  # noqa: ANN401  # a Store

@@ -105,7 +105,8 @@ def scan(
         )
     if not 1 <= days <= counts.shape[0] // 2:
         raise BadInputError(
-            f"window of {days} days in {counts.shape[0]}; allowed: 1 to {counts.shape[0] // 2}, half of the days"
+            f"window of {days} days in {counts.shape[0]}; allowed: 1 up to half of the days: shorten it to "
+            f"{max(counts.shape[0] // 2, 1)}, or give at least {max(2 * days, 2)} days"
         )
     if replicates < 0 or least < 1 or most_clusters < 1:
         raise BadInputError("replicates: 0 and more; least and most_clusters: 1 and more")

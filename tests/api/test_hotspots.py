@@ -263,3 +263,12 @@ def test_planted_hot_spot_is_on_the_map():
     assert hot.index.is_unique
     tile = TestClient(create_app(ServerState(small))).get("/tiles/hotspots.json")
     assert tile.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/hotspots", "/v1/hotspots/grids", "/v1/hotspots/scan", "/v1/hotspots/warnings",
+                                  "/v1/risk"])  # fmt: skip
+@pytest.mark.parametrize("day", ["2199-01-01", "1999-01-01"])
+def test_a_day_outside_of_the_data_is_refused_with_the_days_that_are_there(client, city, path, day):
+    answer = client.get(path, params={"until": day})
+    assert answer.status_code == 422
+    assert f"to {watch.last_day(city)}" in answer.json()["detail"]

@@ -199,3 +199,14 @@ def test_open_pages_hear_of_a_new_snapshot_and_its_tiles_have_another_version(cl
     assert '"tables"' in Hub(state.live, lambda: state.city)._text(narrow, [told])
     state.reload()  # nothing has changed
     assert len([c for c in state.live.since(0) if c.kind == "tables"]) == 1
+
+
+def test_a_time_without_a_zone_is_in_the_zone_of_the_city(client):
+    rows = [row(1, occurred_at="2026-01-05T08:00:00"), row(2, occurred_at="2026-01-05T08:00:00+08:00"),
+            row(3, occurred_at="2026-01-05 08:00", reported_at="2026-01-05T00:30:00Z")]  # fmt: skip
+    assert client.post("/v1/incidents", json=rows).status_code == 201
+    got = client.get("/v1/incidents").json()["incidents"]
+    assert {r["occurred_at"] for r in got} == {"2026-01-05T00:00:00Z"}
+    bad = client.post("/v1/incidents", json=row(4, occurred_at="2026-13-41"))
+    assert bad.status_code == 422
+    assert "2026-13-41" in bad.text
