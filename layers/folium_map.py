@@ -267,7 +267,7 @@ def _member(city: City, entry: Layer, *, scope: Scope, selection: Selection, car
         "name": entry.name,
         "title": {"zh": entry.zh, "en": entry.en},
         "geometry": entry.geometry,
-        "rows": len(catalog.entry_rows(city, entry)) if entry.grids else None,
+        "rows": _number(city, entry, scope) if entry.grids else None,
         "style": tiles.legend(city, entry, scope=scope, selection=selection).as_json(),
     }
     if card:
@@ -283,6 +283,11 @@ def _member(city: City, entry: Layer, *, scope: Scope, selection: Selection, car
     if entry.name == "roads":
         member["widths"] = [2.4, 1.8, 1.2, 0.8]
     return member
+
+
+def _number(city: City, entry: Layer, scope: Scope) -> int:
+    keep = visible(city, entry, scope)
+    return len(catalog.entry_rows(city, entry)) if keep is None else int(keep.sum())
 
 
 def _tally(city: City, entry: Layer, field: str, scope: Scope) -> dict[str, int]:

@@ -122,6 +122,8 @@ def tilejson(
     )
     bounds = tilejson_bounds(city, entry)
     made = source(city, entry)
+    keep = visible(city, entry, scope, selection.grid)
+    rows = len(made.full) if isinstance(made, Areas) else len(made.frame)
     return {
         "tilejson": "3.0.0",
         "name": entry.name,
@@ -136,7 +138,7 @@ def tilejson(
         "santu": {
             "title": {"zh": entry.zh, "en": entry.en},
             "geometry": entry.geometry,
-            "rows": len(made.full) if isinstance(made, Areas) else len(made.frame),
+            "rows": rows if keep is None else int(keep.sum()),
             "crowd": entry.crowd,
             "points_from": made.points_from if isinstance(made, Crowd) else None,
             "filters": [*entry.filters, *(("since", "until") if entry.time else ()), "grid"],
