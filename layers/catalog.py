@@ -200,13 +200,14 @@ def deepest_grids(city: City) -> str:
 def _grid_labels(city: City) -> gpd.GeoDataFrame:
     """One point inside each grid, its name, and the zooms at which the name fits into the grid.
 
-    Names are written from the zoom at which the grid is about 110 px wide until it is eight times that, where
+    Names are written from the zoom at which the grid is about 110 px wide (towns: 72) until it is eight times that, where
     the next level takes over; the finest level stays.
     """
     grids = city.degrees("grids")
     level = grids["level"].to_numpy(dtype=np.int64, na_value=0)
     side_m = np.sqrt(np.maximum(city.grids.area.to_numpy(), 1.0))
-    first = np.ceil(np.log2(110 * 156543.03 * _cos_latitude(grids) / side_m))
+    wide_px = np.where(level == 1, 72, 110)  # towns are few: their names may stand closer
+    first = np.ceil(np.log2(wide_px * 156543.03 * _cos_latitude(grids) / side_m))
     finest = level.max(initial=0)
     return gpd.GeoDataFrame(
         {

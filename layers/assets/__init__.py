@@ -37,6 +37,7 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
 }
 URL_BASE = "/assets/"  # where `api.routers.static` serves them
+NOTICE = "NOTICE.txt"
 _OWN = Path(__file__).parent
 
 
@@ -108,10 +109,14 @@ def resolve(url: str) -> Asset:
 
 
 def write(names: Iterable[str], folder: Path) -> None:
-    """Write the assets of these hashed names into a folder, for a page that is opened from disk."""
+    """Write the assets of these hashed names into a folder, for a page that is opened from disk.
+
+    Their licences go with them, as `NOTICE.txt`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         (folder / name).write_bytes(by_name()[name].body)
+    (folder / NOTICE).write_bytes((_OWN / NOTICE).read_bytes())
 
 
 class OfflineFigure(Figure):

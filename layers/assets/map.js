@@ -1,9 +1,9 @@
 /* Map pages over vector tiles. Everything that comes from data is written with textContent, never as HTML. */
 (function () {
   'use strict';
-  var santu = window.santu = { hidden: {}, shown: {} };
+  var santu = window.santu = { hidden: { code: 'Grid code', above: 'Above',}, shown: {} };
   var TEXT = {
-    zh: { search: '网格编码或名称', none: '没有找到', failed: '部分图层未能载入，请检查服务', legend: '图例', more: '网格指标',
+    zh: { code: '网格编码', above: '上级网格', search: '网格编码或名称', none: '没有找到', failed: '部分图层未能载入，请检查服务', legend: '图例', more: '网格指标',
           cluster: '聚合点（数字为数量）', bad: '红圈：一成以上逾期或异常', hiddenCount: '不显示（人数过少）', rank: '等级', yes: '是', no: '否', empty: '本图暂无数据' },
     en: { search: 'grid code or name', none: 'nothing found', failed: 'some layers could not be loaded', legend: 'Legend', more: 'Indicators',
           cluster: 'cluster (number: how many)', bad: 'red ring: over 10 % overdue or out of order', hiddenCount: 'not shown (small count)', rank: 'rank', yes: 'yes', no: 'no', empty: 'no data on this map yet' }
@@ -270,13 +270,26 @@
       popup.update();
     }).catch(function () { note(words.failed); });
   }
-  santu.cardAt = function (latlng) {
+  /* A town or village that was searched for has a card of its own, not that of the grid at its middle. */
+  function named(g) {
+    var box = el('section'), table = el('table');
+    box.appendChild(el('h2', g.name || g.grid_id));
+    row(table, words.code, g.grid_id);
+    if (g.parent) { row(table, words.above, g.parent); }
+    box.appendChild(table);
+    return box;
+  }
+  santu.cardAt = function (latlng, wanted) {
     var found = hits(santu.map, latlng, santu.confs);
-    if (!found.length) { return false; }
+    if (!found.length && !wanted) { return false; }
     var box = el('div', null, { 'class': 'santu-card' }), grid = found.filter(function (h) { return h.properties.grid_id; })[0];
     found.filter(function (h) { return !h.properties.grid_id; }).slice(0, 8).forEach(function (h) { box.appendChild(card(h)); });
     var popup = L.popup({ maxWidth: 420, minWidth: 260, autoPanPadding: [24, 24] }).setLatLng(latlng).setContent(box);
-    if (grid) { box.appendChild(card(grid)); more(box, grid, popup); }
+    if (wanted && !(grid && grid.properties.grid_id === wanted.grid_id)) {
+      box.textContent = '';
+      box.appendChild(named(wanted));
+      more(box, { properties: wanted }, popup);
+    } else if (grid) { box.appendChild(card(grid)); more(box, grid, popup); }
     santu.last = found;
     popup.openOn(santu.map);
     return true;
@@ -314,14 +327,15 @@
     }
     box.appendChild(el('h2', conf.indicator ? say(conf.title) + '：' + conf.indicator.zh : say(conf.title)));
     var lines = conf.crowd === 'density' ? conf.density : style.entries;
+    /* what is out of order stands first: on a small screen the rest may need scrolling */
+    (style.mark ? style.mark.entries : []).forEach(function (e) {
+      var ring = conf.geometry === 'polygon' ? swatch(e, { over: true }, 'polygon') : swatch({ colour: e.colour, shape: 'circle' }, { outline: true }, 'point');
+      line(list, null, e.value, say(e), ring, conf.marks && conf.marks[e.value]);
+    });
     lines.forEach(function (e) {
       if (conf.counts && style.by === conf.pick && !conf.counts[e.value]) { return; }
       var picked = style.by && style.by === conf.pick;
       line(list, picked && conf, e.value, say(e), swatch(e, style, conf.crowd === 'density' ? 'polygon' : conf.geometry), picked && conf.counts[e.value]);
-    });
-    (style.mark ? style.mark.entries : []).forEach(function (e) {
-      var ring = conf.geometry === 'polygon' ? swatch(e, { over: true }, 'polygon') : swatch({ colour: e.colour, shape: 'circle' }, { outline: true }, 'point');
-      line(list, null, e.value, say(e), ring, conf.marks && conf.marks[e.value]);
     });
     if (conf.crowd === 'cluster' && conf.clusters) {
       line(list, null, '', words.cluster, swatch({ colour: '#33566f', shape: 'circle' }, {}, 'point'));
@@ -419,7 +433,7 @@
   santu.goTo = function (g) {
     var map = santu.map, b = g.bbox;
     map.closePopup();
-    map.once('moveend', function () { whenLoaded(function () { santu.cardAt(L.latLng(g.at[1], g.at[0])); }); });
+    map.once('moveend', function () { whenLoaded(function () { santu.cardAt(L.latLng(g.at[1], g.at[0]), g); }); });
     map.fitBounds([[b[1], b[0]], [b[3], b[2]]], { maxZoom: 16, padding: [40, 40], animate: false });
   };
   function whenLoaded(done) {

@@ -32,6 +32,32 @@ def test_the_folder_names_nothing_outside_itself(folder):
         assert 'href="/' not in text
 
 
+def test_the_licences_go_with_the_scripts(folder):
+    """Every third-party file beside the pages is named in the notice, with its holder and its conditions."""
+    notice = (folder / "assets" / "NOTICE.txt").read_text("utf-8")
+    foreign = {p.name.split(".")[0] for p in (folder / "assets").iterdir() if p.suffix in (".js", ".css")} - {
+        "map"
+    }
+    assert foreign == {"leaflet", "Leaflet"}
+    for stem in ("leaflet.*.js", "leaflet.*.css", "Leaflet.VectorGrid.bundled.*.js"):
+        assert stem in notice
+    assert "Vladimir Agafonkin" in notice
+    assert "Redistributions in binary form must reproduce" in notice
+
+
+@pytest.mark.browser
+def test_a_town_that_is_searched_for_has_its_own_card(page, folder, demo_tiny):
+    from browser import folder_url
+
+    page.goto(f"{folder_url(folder)}/people.html")
+    page.wait_for_selector("html[data-ready]", timeout=60_000)
+    town = demo_tiny.degrees("grids").query("level == 1").iloc[0]
+    page.get_by_role("combobox").fill(town.name)
+    page.get_by_role("option").filter(has_text=town.name).first.dispatch_event("mousedown")
+    page.locator(".santu-card").get_by_text(town.name, exact=True).wait_for()
+    assert page.locator(".santu-card h2").first.inner_text() == town["name"]
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("name", list(folium_map.MAPS))
 def test_a_map_opens_from_disk(page, folder, demo_tiny, name):
