@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from geo.city import City
     from geo.store import open_city
 
-__all__ = ["open_city"]
+__all__ = ["City", "open_city"]
+
+_HOMES = {"City": "geo.city", "open_city": "geo.store"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
-    """Give `geo.open_city` when it is first asked for: a part of `geo` alone does not load the store."""
-    if name == "open_city":
-        from geo.store import open_city  # noqa: PLC0415
-
-        return open_city
-    raise AttributeError(name)
+    """Load `geo.open_city`, `geo.crs`, `geo.hotspot` … when first asked for: a part of `geo` alone loads little."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if not name.startswith("_") and find_spec(f"geo.{name}"):
+        return import_module(f"geo.{name}")
+    raise AttributeError(f"module 'geo' has no attribute {name!r}")
