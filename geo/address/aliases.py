@@ -18,7 +18,7 @@ from geo.address.normalize import Folded, fold_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from geo.address.search import Hit
+    from geo.address.found import Hit
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import shapely
 from geo.address import gazetteer as gz
 from geo.address.gazetteer import TWO_POINTS_M
 from geo.address.names import HOW
+from geo.address.near_kernel import HOMOPHONE, LOOK_ALIKE
 from geo.address.normalize import fold_text
 from geo.address.resolve import house_text
 
@@ -132,9 +133,9 @@ def _similar(g: Gazetteer) -> list[_Row]:
         for name, districts in place.items():
             if len(name) < 3:
                 continue
-            near = g.names.near(name, limit=1.0)
-            whole = (near.start == 0) & (near.end == len(name)) & np.isin(near.how, (1, 2))
-            for other, how in zip(near.name[whole].tolist(), near.how[whole].tolist(), strict=True):
+            for start, end, other, _, how in g.names.near(name, limit=1.0):
+                if start or end != len(name) or how not in (HOMOPHONE, LOOK_ALIKE):
+                    continue
                 text = g.names.texts[other]
                 both = set(districts) & set(place.get(text, ()))
                 if text > name and both:

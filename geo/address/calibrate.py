@@ -79,11 +79,11 @@ def trial(gazetteer: Gazetteer, *, per_class: int, seed: int) -> Trial:
 
 def _ask(resolver: Resolver, sample: Sample) -> tuple[Sequence[float], bool]:
     search = resolver.search
-    search.hidden, search.without = sample.hidden, sample.without
+    search.hidden, search.numbers.without = sample.hidden, sample.without
     try:
         answer = resolver.resolve(sample.text)
     finally:
-        search.hidden, search.without = frozenset(), -1
+        search.hidden, search.numbers.without = frozenset(), -1
     if not answer.candidates:
         return (0.0,) * len(NAMES), False
     first = answer.candidates[0]

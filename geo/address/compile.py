@@ -13,6 +13,7 @@ from geo.address import elements as el
 from geo.address.doors import Builder, add_compounds, add_plates
 from geo.address.gazetteer import (
     AREA,
+    COMPOUND,
     DEVICES,
     DISTRICT,
     NEEDS_NUMBER,
@@ -27,7 +28,7 @@ from geo.address.gazetteer import (
     short_roads,
 )
 from geo.address.lines import compile_lines
-from geo.address.names import NameIndex, Strings
+from geo.address.names import NameIndex, Strings, char_told
 from geo.address.normalize import fold_text
 from geo.address.rows import Rows, distinct_rows, group_mean, group_radius, read_rows
 
@@ -291,6 +292,8 @@ def _finish(build: Builder, version: str) -> Gazetteer:
         "name_kinds": kinds.astype(np.uint8),
     }
     build.arrays = {k: v for k, v in build.arrays.items() if not k.startswith("row_")}
+    doors = (kinds & ((1 << STREET) | (1 << COMPOUND))) != 0
+    build.arrays["char_told"] = char_told([n for n, good in zip(names, full & doors, strict=True) if good])
     index = NameIndex.build(names, near & (kinds != 0))
     arrays = {**build.arrays, **index.arrays}
     return Gazetteer(version or content_version(arrays), arrays, index)

@@ -16,8 +16,8 @@ from scipy.optimize import minimize
 
 from geo.address import gazetteer as gz
 from geo.address.defaults import UNIQUE_AT, WEIGHTS
+from geo.address.found import EXACT, EXTRAPOLATED, INTERPOLATED, LANE_MOUTH, NO_NUMBER, NO_PLATES, SUB
 from geo.address.names import HOW
-from geo.address.search import EXACT, EXTRAPOLATED, INTERPOLATED, LANE_MOUTH, NO_NUMBER, NO_PLATES, SUB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,17 +25,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geo.address.answer import Candidate, Status
-    from geo.address.search import Found
+    from geo.address.found import Found
 
 NAMES = (
     "score", "margin", "close", "exact_name", "length", "short_name", "homophone", "look_alike", "typo", "missing",
-    "extra", "variant", "cost", "crowd", "exact_number", "sub", "interpolated", "extrapolated", "lane_mouth", "no_number", "no_plates", "quality",
-    "agreed", "conflict", "unexplained", "radius", "compound", "poi", "place", "one",
+    "extra", "cost", "crowd", "exact_number", "sub", "interpolated", "extrapolated", "lane_mouth", "no_number",
+    "no_plates", "quality", "sure", "agreed", "conflict", "unexplained", "radius", "compound", "poi", "place",
+    "misspelt_rarity", "misspelt_agreed", "misspelt_conflict", "misspelt_unexplained", "misspelt_unseen",
+    "guess", "guess_rarity", "guess_agreed", "guess_crowd", "misspelt_told", "guess_told", "other_name", "one",
 )  # fmt: skip
-MARGIN = NAMES.index("margin")
+MARGIN, OTHER = NAMES.index("margin"), NAMES.index("other_name")
+OTHER_NAME_AT = 0.6  # 解放东路 for 解放西路 is another road, not a slip: never sure, whatever else fits
 RIVALRY = 6.0  # an equal rival elsewhere halves the probability, one 0.5 below takes 5 %
 NONE_AT = 0.08
 WEAKEST = 0.4  # score under which a candidate is no answer
+GUESSED = ("typo", "swapped", "missing", "extra")  # neither sound nor shape speaks for the name
 MISSPELT = ("homophone", "look_alike", "typo", "missing", "extra", "swapped", "variant")
 
 
@@ -47,29 +51,41 @@ def features(found: Sequence[Found]) -> list[tuple[float, ...]]:
     """
     out: list[tuple[float, ...]] = []
     for i, f in enumerate(found):
-        rivals = [g.score for j, g in enumerate(found) if j != i and not _same_grid(f, g)]
+        rivals = [g.score for j, g in enumerate(found) if j != i and not _same_place(f, g)]
         margin = f.score - max(rivals) if rivals else 4.0
-        how = HOW[f.hit.how]
+        how, kind, number = HOW[f.hit.how], f.kind, f.number
+        agreed, unexplained = min(f.agreed, 2.0), min(f.unexplained, 5) / 3
+        crowd, rarity = math.log1p(f.hit.crowd) if f.hit.cost else 0.0, f.rarity / 4
+        wrong, typo = float(f.hit.cost > 0), float(how in ("typo", "swapped"))
+        guess, told = float(how in GUESSED), max(-2.0, min(f.hit.told, 8.0)) / 4
+        beside = number in (SUB, INTERPOLATED, EXTRAPOLATED)
         out.append((
-            f.score / 5, max(-1.0, min(margin, 4.0)) / 2, float(margin < 0.3), float(how == "exact"),
+            f.score / 5, max(-1.0, min(margin, 4.0)) / 2, float(margin < 0.3), 1.0 - wrong,
             min(f.hit.end - f.hit.start, 8) / 4, float(f.penalty > 0.2),
-            float(how == "homophone"), float(how == "look_alike"), float(how in ("typo", "swapped")),
-            float(how == "missing"), float(how == "extra"), float(how == "variant"), min(f.hit.cost, 3.0),
-            math.log1p(f.hit.crowd) if f.hit.cost else 0.0,
-            float(f.number == EXACT), float(f.number == SUB), float(f.number == INTERPOLATED),
-            float(f.number == EXTRAPOLATED), float(f.number == LANE_MOUTH),
-            float(f.number == NO_NUMBER and f.kind == gz.STREET), float(f.number == NO_PLATES),
-            f.quality, min(f.agreed, 2.0), f.conflict, min(f.unexplained, 5) / 3, min(f.radius_m, 500.0) / 100,
-            float(f.kind == gz.COMPOUND), float(f.kind == gz.POI), float(f.kind == gz.ROAD_LINE), 1.0,
+            float(how == "homophone"), float(how == "look_alike"), typo,
+            float(how == "missing"), float(how == "extra"), min(f.hit.cost, 3.0), crowd,
+            float(number == EXACT), float(number == SUB), float(number == INTERPOLATED),
+            float(number == EXTRAPOLATED), float(number == LANE_MOUTH),
+            float(number == NO_NUMBER and kind == gz.STREET), float(number == NO_PLATES),
+            f.quality, f.sure if beside else 0.0, agreed, f.conflict, unexplained, min(f.radius_m, 500.0) / 100,
+            float(kind == gz.COMPOUND), float(kind == gz.POI), float(kind == gz.ROAD_LINE),
+            wrong * rarity, wrong * agreed, wrong * f.conflict, wrong * unexplained, wrong * float(number != EXACT),
+            guess, guess * rarity, guess * agreed, guess * crowd, wrong * told, guess * told, float(f.other_name), 1.0,
         ))  # fmt: skip
     return out
 
 
-def _same_grid(one: Found, other: Found) -> bool:
-    """Whether two candidates are one place to a dispatcher: the same grid by the table, or within 25 m."""
+def _same_place(one: Found, other: Found) -> bool:
+    """Whether two candidates are one place to a dispatcher.
+
+    The same grid by the table, within 25 m, or a compound and the facility of the same name in it.
+    """
     if one.grid >= 0 and one.grid == other.grid:
         return True
-    return math.hypot(one.x - other.x, one.y - other.y) < 25
+    away = math.hypot(one.x - other.x, one.y - other.y)
+    if one.hit.name == other.hit.name and {one.kind, other.kind} == {gz.COMPOUND, gz.POI}:
+        return away < max(one.radius_m, other.radius_m) + 50
+    return away < 25
 
 
 @dataclass(frozen=True)
@@ -85,7 +101,8 @@ class Calibration:
         """P(base grid is right) of one candidate's features."""
         z = sum(w * x for w, x in zip(self.weights, numbers, strict=True))
         margin = 2.0 * numbers[MARGIN]
-        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, z)))) / (1.0 + math.exp(-RIVALRY * margin))
+        p = 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, z)))) / (1.0 + math.exp(-RIVALRY * margin))
+        return min(p, OTHER_NAME_AT) if numbers[OTHER] else p
 
     def status(self, candidates: Sequence[Candidate]) -> Status:
         """Status of candidates, best first (状态).
@@ -131,6 +148,7 @@ def fit(
         Features of first candidates, (n, len(NAMES)); a row of zeros for a query without candidates.
     right
         Whether the base grid of that candidate is the true one; False for roads that are not in the table.
+        Rows of another name (`other_name`) are left out: their probability has a lid of its own.
     ridge
         Penalty on the squared weights but the last (the constant).
 
@@ -139,7 +157,8 @@ def fit(
     Calibration
         With the default thresholds.
     """
-    y = right.astype(float)
+    plain = numbers[:, OTHER] == 0
+    numbers, y = numbers[plain], right[plain].astype(float)
     penalty = np.full(numbers.shape[1], ridge)
     penalty[-1] = 0.0
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+MOST_COMMON = 5000  # larger numbers are rare everywhere
 _COMPOUND_END = re.compile(
     r"(?:小区|花园|新村|家园|公寓|花苑|社区|大厦|苑|园|府|城|庭|里|湾|轩|居|郡|邸|公馆|广场)?"
     r"(?P<part>[东西南北中]区|[A-Z]区|\d期)?$"
@@ -81,8 +82,18 @@ def add_plates(build: Builder, rows: Rows) -> None:
         "plate_area": rows.area[plate_row].astype(np.int32),
         "plate_grid": rows.code["grid_id"][plate_row].astype(np.int32),
         "plate_street": rows.street[plate_row].astype(np.int32),
+        "number_common": commonness(number[plate_row], plate_path, len(lanes)),
     }
     _named_lanes(build, lanes, by_key)
+
+
+def commonness(
+    number: NDArray[np.integer[Any]], owner: NDArray[np.int64], owners: int
+) -> NDArray[np.float32]:
+    """Share of the streets and lanes that own each number from 0 to 4,999 (门牌号常见度)."""
+    low = number < MOST_COMMON
+    pairs = np.unique(owner[low].astype(np.int64) * MOST_COMMON + number[low])
+    return (np.bincount(pairs % MOST_COMMON) / max(owners, 1)).astype(np.float32)
 
 
 _Doors = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float64]", "NDArray[np.float64]"]
@@ -193,6 +204,7 @@ def _buildings(
         "building_y": group_mean(rows.y[at], group, count),
         "building_area": rows.area[at[first]].astype(np.int32),
         "building_grid": rows.code["grid_id"][at[first]].astype(np.int32),
+        "building_common": commonness(np.clip(code[first], 0, None), compound[first], size),
     }
     unit = np.array([el.unit_code(t) for t in rows.text["unit"]], np.int64)[rows.code["unit"][at]]
     room = np.array([el.room_code(t) for t in rows.text["room"]], np.int64)[rows.code["room"][at]]

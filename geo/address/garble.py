@@ -8,6 +8,7 @@ look away from, and invented ones.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
@@ -113,6 +114,10 @@ class Garbler:
         g = gazetteer
         self._districts = [i for i, level in enumerate(g.area_level) if level == gz.DISTRICT]
         self._names = {name: i for i, name in enumerate(g.names.texts.tolist())}
+        names = g.poi_text.tolist()
+        self._poi_street = g.strings("poi_street").tolist()
+        self._poi_count = Counter(names)
+        self._poi_road_count = Counter(zip(self._poi_street, names, strict=True))
         order = np.argsort(g.path_start)
         self._starts, self._order = g.path_start[order], order
 
@@ -171,15 +176,23 @@ class Garbler:
         )
 
     def _poi(self) -> Sample | None:
-        """A point of interest by name; its grid is that of the nearest plate, so only its place is true."""
+        """A point of interest by name, or by its road and its name where several have that name.
+
+        Only its place is true: its row names no grid. None for a common name without a road: nobody could say
+        which is meant.
+        """
         g = self.gazetteer
         if not len(g.poi_x):
             return None
         at = int(self.rng.integers(len(g.poi_x)))
-        text = g.poi_text[at]
+        text, lead = g.poi_text[at], ""
+        if self._poi_count[text] > 1:
+            lead = self._poi_street[at]
+            if not lead or self._poi_road_count[lead, text] > 1:
+                return None
         if self.rng.random() < 0.3:
             text = self.spoil(text, self._pick(SPOILT)) or text
-        return Sample(text, "poi", float(g.poi_x[at]), float(g.poi_y[at]), -1, -1)
+        return Sample(lead + text, "poi", float(g.poi_x[at]), float(g.poi_y[at]), -1, -1)
 
     def samples(self, per_class: int, kinds: tuple[str, ...] = CLASSES) -> list[Sample]:
         """Up to `per_class` texts of each class."""

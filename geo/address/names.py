@@ -4,30 +4,27 @@ Exact occurrences come from an Aho-Corasick automaton over all names. Near ones 
 64-bit hashes: every name, written in *sound classes* (模糊拼音: zh=z, n=ng, l=n, hu=f), and every form of it
 with one sound left out. A window of the query, whole and with one sound left out, is looked up in it, so one
 look-up finds homophones (any number), one wrong, one missing, one extra and two swapped characters at once.
-All windows of a query are hashed and searched together, in arrays: no loop over names or windows.
+All windows of a query are hashed, looked up and priced in one compiled loop (`near_kernel`).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 import ahocorasick
 import numpy as np
 
-from geo.address.shapes import look_alike
+from geo.address import near_kernel
+from geo.address.near_kernel import LONGEST, PRIME, WHOLE
+from geo.address.shapes import look_alike_pairs as _pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-PRIME = np.uint64(0x9E3779B97F4A7C15)
-LONGEST = 12  # characters of the longest name that is matched nearly
-WHOLE = 255  # "no sound left out"
-MANY = 600  # names behind one key: more than this says nothing
 SYLLABLE = 0xE000  # private-use code points stand for sounds
 
 
@@ -56,22 +53,8 @@ class Strings:
         return [self[i] for i in range(len(self))]
 
 
-@dataclass(frozen=True, slots=True)
-class Near:
-    """Names that nearly occur in a text: arrays of one length, one row a match.
-
-    The name `name[i]` nearly is `text[start[i]:end[i]]` at `cost[i]` (0 none, 1.2 one wrong character);
-    `how[i]` indexes `HOW`.
-    """
-
-    start: NDArray[np.intp]
-    end: NDArray[np.intp]
-    name: NDArray[np.int32]
-    cost: NDArray[np.float64]
-    how: NDArray[np.int8]
-
-
 HOW = ("exact", "homophone", "look_alike", "typo", "missing", "extra", "swapped", "variant")
+ROAD_ENDS = "路街道巷弄里村庄段区大"  # what follows the place where directions and serials stand
 # A road that differs by one of these is more often another road than a slip of the pen.
 TELLING = "东西南北中上下前后内外新老旧大小顶头尾左右甲乙丙丁一二三四五六七八九十0123456789"
 
@@ -123,40 +106,6 @@ def _powers(length: int) -> NDArray[np.uint64]:
 _POWERS = _powers(4 * LONGEST)
 
 
-@lru_cache(maxsize=256)
-def _windows(length: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int16]]:
-    """(start, end, left-out position or WHOLE) of every window of a text of this length."""
-    rows = []
-    for start in range(length - 1):
-        for end in range(start + 2, min(length, start + LONGEST) + 1):
-            rows.append((start, end, WHOLE))
-            rows.extend((start, end, out) for out in range(end - start))
-    table = np.array(rows, np.int64).reshape(-1, 3)
-    return table[:, 0].copy(), table[:, 1].copy(), table[:, 2].astype(np.int16)
-
-
-def _hashes(
-    prefix: NDArray[np.uint64], start: NDArray[np.intp], end: NDArray[np.intp], out: NDArray[np.int16]
-) -> NDArray[np.uint64]:
-    """Polynomial hash of the windows of a text, from its prefix hashes."""
-    whole = prefix[end] - prefix[start] * _POWERS[end - start]
-    gone = out != WHOLE
-    s, e, o = start[gone], end[gone], out[gone].astype(np.intp)
-    left = prefix[s + o] - prefix[s] * _POWERS[o]
-    right = prefix[e] - prefix[s + o + 1] * _POWERS[e - s - o - 1]
-    whole[gone] = left * _POWERS[e - s - o - 1] + right
-    return whole
-
-
-def _prefix(sounds: NDArray[np.uint16]) -> NDArray[np.uint64]:
-    total = np.zeros(len(sounds) + 1, np.uint64)
-    h = 0
-    for i, c in enumerate(sounds.tolist(), 1):
-        h = (h * 0x9E3779B97F4A7C15 + c) & 0xFFFFFFFFFFFFFFFF
-        total[i] = h
-    return total
-
-
 class NameIndex:
     """All names of a city; see the module's text. Made by `build`, or from `arrays` and an automaton."""
 
@@ -164,6 +113,8 @@ class NameIndex:
         self.arrays, self.automaton = arrays, automaton
         self.texts = Strings(arrays["name_blob"], arrays["name_ptr"])
         self.sounds = arrays["sound"]
+        self._bucket = arrays["near_bucket"]
+        self._shift = np.uint64(64 - (len(self._bucket) - 2).bit_length())
         self._key, self._name, self._out = arrays["near_key"], arrays["near_name"], arrays["near_out"]
 
     @classmethod
@@ -177,6 +128,7 @@ class NameIndex:
             **char_arrays(names),
             "sound": sound_classes(),
             "near_key": key,
+            "near_bucket": _buckets(key),
             "near_name": name,
             "near_out": out,
         }
@@ -202,146 +154,36 @@ class NameIndex:
     def _lengths(self) -> NDArray[np.uint8]:
         return self.arrays["name_length"]
 
-    def near(self, text: str, *, limit: float = 2.05) -> Near:
-        """Names that nearly occur in `text` (first 64 characters), at a cost of at most `limit`."""
-        text = text[:64]
-        codes = _codes(text)
-        start, end, out = _windows(len(text))
-        keep = _whole_numbers(text)[start] & _whole_numbers_end(text)[end]
-        start, end, out = start[keep], end[keep], out[keep]
-        key = _hashes(_prefix(self.sounds[codes]), start, end, out)
-        low = np.searchsorted(self._key, key, "left")
-        hit = low < len(self._key)
-        hit[hit] = self._key[low[hit]] == key[hit]
-        start, end, out, key, low = start[hit], end[hit], out[hit], key[hit], low[hit]
-        count = np.searchsorted(self._key, key, "right") - low
-        few = count <= MANY
-        start, end, out, low, count = start[few], end[few], out[few], low[few], count[few]
-        row = np.repeat(np.arange(len(start)), count)
-        at = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(low, count)
-        found = _Pairs(start[row], end[row], out[row], self._name[at], self._out[at].astype(np.int16))
-        return self._priced(codes, found, limit)
+    def near(self, text: str, *, limit: float = 2.05) -> list[tuple[int, int, int, float, int]]:
+        """Names that nearly occur in `text` (first 64 characters), at a cost of at most `limit`.
 
-    def _priced(self, codes: NDArray[np.uint16], pairs: _Pairs, limit: float) -> Near:
-        """Cost of every candidate pair; the cheapest of each (window, name) within the limit."""
-        width = pairs.end - pairs.start
-        length = self._lengths[pairs.name].astype(np.intp)
-        same = width == length
-        both_out = (pairs.out != WHOLE) & (pairs.name_out != WHOLE)
-        whole = (pairs.out == WHOLE) & (pairs.name_out == WHOLE)
-        shift = np.abs(pairs.out - pairs.name_out)
-        substitute = same & both_out & (shift == 0)
-        swapped = same & both_out & (shift == 1) & (width >= 3)
-        missing = (pairs.out == WHOLE) & (length == width + 1) & (width >= 3)
-        extra = (pairs.name_out == WHOLE) & (width == length + 1)
-        good = (whole & same) | substitute | swapped | missing | extra
-        pairs = pairs.take(good)
-        kind = np.select([g[good] for g in (substitute, swapped, missing, extra)], [3, 6, 4, 5], 1)
-        cost, how = self._costs(codes, pairs, kind)
-        fine = (cost <= limit) & (cost > 0)
-        pairs, cost, how = pairs.take(fine), cost[fine], how[fine]
-        order = np.lexsort((cost, pairs.name, pairs.end, pairs.start))
-        pairs, cost, how = pairs.take(order), cost[order], how[order]
-        new = np.ones(len(order), bool)
-        new[1:] = (np.diff(pairs.start) != 0) | (np.diff(pairs.end) != 0) | (np.diff(pairs.name) != 0)
-        pairs = pairs.take(new)
-        return Near(pairs.start, pairs.end, pairs.name, cost[new], how[new].astype(np.int8))
-
-    def _costs(
-        self, codes: NDArray[np.uint16], pairs: _Pairs, kind: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Cost and manner of each pair: aligned characters are compared, the left-out one is judged."""
-        width, length = pairs.end - pairs.start, self._lengths[pairs.name].astype(np.intp)
-        place = np.arange(LONGEST)[None, :]
-        gone = np.where(pairs.out == WHOLE, 99, pairs.out)[:, None]
-        name_gone = np.where(pairs.name_out == WHOLE, 99, pairs.name_out)[:, None]
-        mine = np.minimum(pairs.start[:, None] + place + (place >= gone), len(codes) - 1)
-        first = self.arrays["name_char_ptr"][pairs.name][:, None]
-        chars = self.arrays["name_char"]
-        theirs = np.minimum(first + place + (place >= name_gone), len(chars) - 1)
-        aligned = place < (width - (pairs.out != WHOLE))[:, None]
-        given, wanted = codes[mine], chars[theirs]
-        differ = (aligned & (given != wanted)).sum(axis=1)
-        digits = (aligned & (given != wanted) & (_is_digit(given) | _is_digit(wanted))).sum(axis=1)
-        sounds_differ = (aligned & (self.sounds[given] != self.sounds[wanted])).any(axis=1)
-        last = len(codes) - 1
-        wrong = codes[np.minimum(pairs.start + np.minimum(pairs.out, width - 1), last)]
-        right = chars[self.arrays["name_char_ptr"][pairs.name] + np.minimum(pairs.name_out, length - 1)]
-        alike = look_alike(_as_numeral(wrong), _as_numeral(right))
-        figure = _is_digit(wrong) | _is_digit(right)
-        at_end = np.minimum(pairs.out, pairs.name_out) >= np.minimum(width, length) - 1
-        doubled = _doubled(codes, pairs, wrong)
-        gone_astray = ((kind == 3) & (wrong == right)) | (
-            (kind == 6) & (self.sounds[wrong] != self.sounds[right])
-        )
-        one_off = np.select(
-            [kind == 1, kind == 3, kind == 5, kind == 4],
-            [
-                0.35 + 0.0 * differ,
-                np.where(alike, 0.7, np.where(figure, 1.8, 1.2)) + 0.3 * (at_end & ~alike),
-                np.where(doubled, 0.8, 1.1) + np.where(_is_digit(wrong), np.where(doubled, 0.6, 1.4), 0.0),
-                np.where(_is_digit(right), 1.6, 1.1),
-            ],
-            1.3,
-        )
-        size = np.select([length <= 2, length == 3, length >= 5], [0.5, 0.25, -0.2], 0.0) * (kind != 1)
-        cost = one_off + size + 0.15 * differ + 0.3 * digits
-        cost[(kind == 1) & (length <= 2)] += 0.4
-        cost[sounds_differ | gone_astray | ((kind == 1) & (differ == 0))] = np.inf
-        how = np.where((kind == 3) & alike, 2, kind)
-        said, meant = np.isin(wrong, _TELLING), np.isin(right, _TELLING)
-        telling = ((kind == 3) & said & meant) | ((kind == 5) & said) | ((kind == 4) & meant)
-        how = np.where(telling & ~doubled, 7, how)
-        return cost, how
+        Returns
+        -------
+        list of tuple
+            (start, end, name, cost, manner): the name nearly is `text[start:end]`; the cost is 1.2 for one wrong
+            character, the manner indexes `HOW`. Each window and name once, the cheapest reading.
+        """
+        if not len(self._key):
+            return []
+        a = self.arrays
+        rows, costs = near_kernel.near(
+            _codes(text[:64]), self.sounds, self._key, self._bucket, self._shift, self._name, self._out,
+            a["name_length"], a["name_char_ptr"], a["name_char"], _NUMERALS, _pairs(), _TELLING, _ENDS, limit,
+        )  # fmt: skip
+        return [(s, e, n, c, h) for (s, e, n, h), c in zip(rows.tolist(), costs.tolist(), strict=True)]
 
 
-_TELLING = np.array([ord(c) for c in TELLING], np.uint16)
+_NUMERALS = np.array([ord(c) for c in "零一二三四五六七八九"], np.uint16)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """Candidate pairs of a window and a name, with what was left out of each."""
-
-    start: NDArray[np.intp]
-    end: NDArray[np.intp]
-    out: NDArray[np.int16]
-    name: NDArray[np.int32]
-    name_out: NDArray[np.int16]
-
-    def take(self, at: NDArray[Any]) -> _Pairs:
-        return _Pairs(self.start[at], self.end[at], self.out[at], self.name[at], self.name_out[at])
+def _flags(chars: str) -> NDArray[np.bool_]:
+    """Which code points of the basic plane are among some characters."""
+    flags = np.zeros(65536, bool)
+    flags[[ord(c) for c in chars]] = True
+    return flags
 
 
-def _is_digit(codes: NDArray[np.uint16]) -> NDArray[np.bool_]:
-    return (codes >= 48) & (codes <= 57)
-
-
-_NUMERAL = np.array([ord(c) for c in "零一二三四五六七八九"], np.uint16)
-
-
-def _as_numeral(codes: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Digits as the Chinese numerals they stand for in names: 三 looks like 兰, 3 does not."""
-    return np.where(_is_digit(codes), _NUMERAL[np.clip(codes.astype(np.int32) - 48, 0, 9)], codes)
-
-
-def _doubled(codes: NDArray[np.uint16], pairs: _Pairs, wrong: NDArray[np.uint16]) -> NDArray[np.bool_]:
-    """Whether the extra character repeats its neighbour inside the window."""
-    at = pairs.start + np.minimum(pairs.out, pairs.end - pairs.start - 1)
-    before = codes[np.maximum(at - 1, pairs.start)]
-    after = codes[np.minimum(at + 1, pairs.end - 1)]
-    return ((before == wrong) & (at > pairs.start)) | ((after == wrong) & (at < pairs.end - 1))
-
-
-def _whole_numbers(text: str) -> NDArray[np.bool_]:
-    """Positions where a window may begin: not inside a run of digits."""
-    ok = [not (i and text[i].isdigit() and text[i - 1].isdigit()) for i in range(len(text))]
-    return np.array([*ok, True])
-
-
-def _whole_numbers_end(text: str) -> NDArray[np.bool_]:
-    """Positions where a window may end: not inside a run of digits."""
-    n = len(text)
-    return np.array([not (0 < i < n and text[i].isdigit() and text[i - 1].isdigit()) for i in range(n + 1)])
+_TELLING, _ENDS = _flags(TELLING), _flags(ROAD_ENDS)
 
 
 def automaton_of(names: Iterable[str]) -> ahocorasick.Automaton:
@@ -364,6 +206,25 @@ def char_arrays(names: Sequence[str]) -> dict[str, NDArray[Any]]:
         "name_char_ptr": ptr[:-1].copy(),
         "name_length": np.minimum(lengths, 255).astype(np.uint8),
     }
+
+
+def char_told(names: Sequence[str]) -> NDArray[np.float32]:
+    """Nats that each code point of the basic plane tells about a name: minus the log of the share of names with it.
+
+    A character of no name tells as much as one of a single name.
+    """
+    count = np.zeros(65536)
+    for name in names:
+        count[[ord(c) & 0xFFFF for c in set(name)]] += 1
+    return np.log(max(len(names), 2) / np.maximum(count, 1)).astype(np.float32)
+
+
+def _buckets(key: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """Where in a sorted table the hashes of each value of their upper bits begin; at least two bits."""
+    bits = max(2, len(key).bit_length())
+    return np.searchsorted(key >> np.uint64(64 - bits), np.arange((1 << bits) + 1, dtype=np.uint64)).astype(
+        np.int32
+    )
 
 
 def _near_table(

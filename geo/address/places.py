@@ -10,7 +10,7 @@ import shapely
 
 from geo.address import gazetteer as gz
 from geo.address import geometry, grammar
-from geo.address.search import EXACT, Found, Hit
+from geo.address.found import EXACT, Found, Hit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,9 +171,9 @@ def _line_at(search: Search, anchor: Found) -> shapely.LineString | None:
     g = search.gazetteer
     road = -1
     if anchor.kind == gz.STREET:
-        if search.in_lane(anchor.plate):
+        if search.numbers.in_lane(anchor.plate):
             return None  # a lane has no line of its own: only the near side of it is known
-        road = search.road_of(anchor.at)
+        road = search.numbers.road_of(anchor.at)
     elif anchor.kind == gz.ROAD_LINE:
         road = anchor.at
     if road >= 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from geo.address import elements as el
@@ -17,21 +17,12 @@ from geo.address import gazetteer as gz
 from geo.address import grammar
 from geo.address.aliases import NO_ALIASES, Aliases
 from geo.address.answer import Answer, Candidate
+from geo.address.areas import left_over
 from geo.address.confidence import DEFAULT, Calibration, features
+from geo.address.found import EXACT, NUMBERED, SUB, Found, Hit, Mention, manner
 from geo.address.normalize import fold
 from geo.address.places import crossings_and_segments, offset_places
-from geo.address.search import (
-    ENOUGH,
-    EXACT,
-    EXTRAPOLATED,
-    INTERPOLATED,
-    SUB,
-    Found,
-    Hit,
-    Mention,
-    Search,
-    manner,
-)
+from geo.address.search import ENOUGH, Search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +34,6 @@ SAME_PLACE_M = 15.0
 MOST_NEAR = 28  # near names that are looked into, cheapest first
 WINDOW = 64  # characters around the first number that are searched for near names
 SEPARATE_M = 150.0
-NUMBERED = (EXACT, SUB, INTERPOLATED, EXTRAPOLATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +104,7 @@ class Resolver:
         if not places and not (found and self._certain(found[0], text)):
             start = self._window(text)
             part = text[start : start + WINDOW]
-            near = [
-                Hit(h.start + start, h.end + start, h.name, h.cost, h.how) for h in self.search.near(part)
-            ]
+            near = [replace(h, start=h.start + start, end=h.end + start) for h in self.search.near(part)]
             near = self._sober(text, hits, near, mentions)
             if near:
                 hits = hits + near
@@ -170,7 +158,7 @@ class Resolver:
             for h in exact
             if int(kinds[h.name]) & streets
             and self.search.full_name(h.name)
-            and not self.search.left_over(text, h.start, explained)
+            and not left_over(text, h.start, explained)
             and grammar.house(text, self._after_lane(text, h.end)) is not None
         ]
         areas = [(m.start, m.end) for m in mentions if m.weight >= 0.8]
@@ -179,20 +167,15 @@ class Resolver:
             if any(b <= h.start < e and h.end - e <= 1 for b, e in areas):
                 continue  # made of a district's own characters
             short = self.gazetteer.names.arrays["name_length"][h.name] <= 2 and h.cost > 0.8
-            if short and (
-                not text[h.end : h.end + 1].isdigit() or self.search.left_over(text, h.start, explained)
-            ):
+            if short and (not text[h.end : h.end + 1].isdigit() or left_over(text, h.start, explained)):
                 continue
             extra = 0.4 if any(b < h.end and h.start < e for b, e in areas) else 0.0
             if any(h.start < e and b < h.end and e - b >= h.end - h.start - 1 for b, e in firm):
                 extra = 1.3
-            out.append(Hit(h.start, h.end, h.name, h.cost + extra, h.how))
+            out.append(replace(h, cost=h.cost + extra) if extra else h)
         out.sort(key=lambda h: h.cost)
         costs = [h.cost for h in out]
-        return [
-            Hit(h.start, h.end, h.name, h.cost, h.how, bisect.bisect_right(costs, h.cost + 0.15) - 1)
-            for h in out[:MOST_NEAR]
-        ]
+        return [replace(h, crowd=bisect.bisect_right(costs, h.cost + 0.15) - 1) for h in out[:MOST_NEAR]]
 
     @staticmethod
     def _after_lane(text: str, at: int) -> int:
@@ -281,7 +264,7 @@ class Resolver:
             street = g.street_text[f.at]
             lane = ""
             if f.plate >= 0 and f.precision != "street":
-                lane = g.lane_text[self.search.path_with(f.plate)]
+                lane = g.lane_text[self.search.numbers.path_with(f.plate)]
             number = ""
             if f.number in (EXACT, SUB) and f.plate >= 0:
                 number = house_text(

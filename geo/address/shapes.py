@@ -48,7 +48,7 @@ _GROUPS = (
 
 
 @lru_cache(maxsize=1)
-def _pairs() -> NDArray[np.uint32]:
+def look_alike_pairs() -> NDArray[np.uint32]:
     """Sorted codes of all pairs, both ways round."""
     pairs = {(ord(a) << 16) | ord(b) for group in _GROUPS.split() for a in group for b in group if a != b}
     return np.array(sorted(pairs), np.uint32)
@@ -57,7 +57,7 @@ def _pairs() -> NDArray[np.uint32]:
 def look_alike(given: NDArray[np.uint16], wanted: NDArray[np.uint16]) -> NDArray[np.bool_]:
     """Whether each two characters (code points) look alike; elementwise, symmetric."""
     code = (given.astype(np.uint32) << 16) | wanted.astype(np.uint32)
-    table = _pairs()
+    table = look_alike_pairs()
     at = np.minimum(np.searchsorted(table, code), len(table) - 1)
     return np.asarray(table[at] == code)
 
@@ -65,7 +65,7 @@ def look_alike(given: NDArray[np.uint16], wanted: NDArray[np.uint16]) -> NDArray
 @lru_cache(maxsize=4096)
 def alike_of(char: str) -> list[str]:
     """Characters that look like this one, in code order; none for a character of no group."""
-    table = _pairs()
+    table = look_alike_pairs()
     code = ord(char)
     low, high = np.searchsorted(table, [code << 16, (code + 1) << 16])
     return [chr(int(c) & 0xFFFF) for c in table[low:high]]

@@ -125,7 +125,7 @@ class Suggester:
         for kind, street, penalty, _ in self.search.postings(self._names[at])[:12]:
             if kind != gz.STREET or penalty > 0 or not self._inside(int(g.street_area[street]), areas):
                 continue
-            path = self.search.path_of(street, "")
+            path = self.search.numbers.path_of(street, "")
             if path < 0:
                 continue
             a, b = int(g.path_start[path]), int(g.path_end[path])
