@@ -1,5 +1,6 @@
 """Counts, times and stamps every answer (观测): plain ASGI, so that streams and sockets pass untouched."""
 
+import logging
 import time
 
 from prometheus_client import Counter, Histogram
@@ -8,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem
+from geo.store.addresses import query_hash
 
 REQUESTS = Counter("santu_requests", "Requests by method, route and status", ["method", "route", "status"])
 SECONDS = Histogram(
@@ -16,11 +18,18 @@ SECONDS = Histogram(
     ["route"],
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5),
 )
+log = logging.getLogger("santu.address")
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "SAMEORIGIN",
 }
+
+
+def note_query(what: str, text: str, outcome: str) -> None:
+    """Log that an address was asked for: a hash of the text, never the text (日志只记摘要)."""
+    if log.isEnabledFor(logging.INFO):
+        log.info("%s %s %s", what, query_hash(text), outcome)
 
 
 class Observe:

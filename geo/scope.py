@@ -85,6 +85,12 @@ def visible_grids(grids: pd.DataFrame, scope: Scope) -> pd.Series:
     return pd.Series(seen, index=grids.index)
 
 
+def visible_ids(grids: pd.DataFrame, scope: Scope) -> frozenset[str]:
+    """Codes of the grids that a scope reaches; see `visible_grids`."""
+    seen = visible_grids(grids, scope)
+    return frozenset(seen.index[seen.to_numpy()])
+
+
 def visible_cameras(cameras: pd.DataFrame, scope: Scope) -> pd.Series:
     """Which cameras a role may see: secret ones (涉密) only for `admin`. Boolean on the index of `cameras`."""
     secret = (cameras["secrecy"] == 1).fillna(value=False).astype(bool)

@@ -2,9 +2,10 @@
 
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 import typer
 from rich import box
 from rich.console import Console
@@ -13,10 +14,13 @@ from rich.text import Text
 
 from api.cli.base import DEFAULT_CITY, CityOption, JsonOption, err, print_json, progress
 from geo import schema
+from geo.address import audit
+from geo.city import City
 from geo.errors import BadInputError
 from geo.io.faults import write_faults
 from geo.quality import CODES, Report, examine
 from geo.store import open_store
+from geo.store.addresses import audit_of
 
 _SHOWN = 3
 _STYLES = {"wgs84": "green", "unknown": "dim"}
@@ -33,7 +37,7 @@ def doctor(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Examine a city's data (数据体检): grids, codes, duplicates, places, times, and the datum of every table.
+    """Examine a city's data (数据体检): grids, codes, duplicates, places, times, addresses, the datum of every table.
 
     Exit code 0: no faults; 1: faults.
     """
@@ -51,15 +55,46 @@ def doctor(
             show_secret=secret,
             step=lambda name: bar.update(task, description=f"examining 体检 {name}", advance=1),  # type: ignore[arg-type]
         )
+    addresses = _addresses(snapshot)
     if gpkg is not None:
         written = write_faults(report.faults, gpkg)
         err.print(f"wrote {written:,} faults to {gpkg}", markup=False)
     if as_json:
-        print_json(report.as_dict())
+        print_json(_with_addresses(report.as_dict(), addresses))
     else:
-        show(report, snapshot.name, Console(highlight=False, soft_wrap=True))
+        console = Console(highlight=False, soft_wrap=True)
+        show(report, snapshot.name, console)
+        show_addresses(addresses, console)
     store.close()
-    raise typer.Exit(1 if len(report.faults) else 0)
+    raise typer.Exit(1 if len(report.faults) or len(addresses) else 0)
+
+
+def _addresses(city: City) -> pd.DataFrame:
+    """Faults of the address table (地址表体检); none for a city without addresses."""
+    if city.degrees("addresses").empty:
+        return pd.DataFrame(columns=list(audit.COLUMNS))
+    return audit_of(city)
+
+
+def _with_addresses(document: dict[str, Any], faults: pd.DataFrame) -> dict[str, Any]:
+    """Put the faults of the address table into the report's document."""
+    rows = [{"code": r["code"], "table": "addresses", **r} for r in faults.to_dict("records")]
+    counts = {code: count for code, count in audit.summary(faults).items() if count}
+    return document | {"faults": [*document["faults"], *rows], "summary": document["summary"] | counts}
+
+
+def show_addresses(faults: pd.DataFrame, console: Console) -> None:
+    """Write the faults of the address table for people, by kind with a few examples; nothing where there are none."""
+    for code, rows in faults.groupby("code", sort=True):
+        console.print(f"\n{audit.CODES[str(code)]} · {code}: {len(rows):,}", style="yellow", markup=False)
+        for row in rows.head(_SHOWN).itertuples():
+            console.print(f"    addresses {row.id}: {row.value} {row.message}", markup=False)
+        if len(rows) > _SHOWN:
+            console.print(f"    … {len(rows) - _SHOWN:,} more 另有 {len(rows) - _SHOWN:,} 处", style="dim")
+    if len(faults):
+        console.print(
+            f"\n{len(faults):,} faults in the address table 地址表共 {len(faults):,} 处", style="bold yellow"
+        )
 
 
 def _day(text: str, timezone: str) -> date:

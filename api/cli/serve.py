@@ -1,6 +1,7 @@
 """`santu serve`: the pages and the API."""
 
 import contextlib
+import logging
 import threading
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from api.state import ServerState, open_state
 from api.weekly import Weekly
 from geo import covered, situation
 from geo.errors import NotFoundError
+from geo.store import addresses
 from layers.folium_map import warm
 
 
@@ -23,10 +25,16 @@ def serve(
     city: CityOption = DEFAULT_CITY,
     host: Annotated[str | None, typer.Option(help="Address to listen on; default 127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535)] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Log what is asked: of an address only a hash, never its text")
+    ] = False,
 ) -> None:
     """Serve a city: pages at /, API under /v1, documentation at /docs (启动服务)."""
     given = {"city": city, "host": host, "port": port}
     settings = Settings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    if verbose:
+        logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
+        logging.getLogger("santu").setLevel(logging.INFO)
     state = open_state(settings)
     if settings.host not in ("127.0.0.1", "::1", "localhost"):
         err.print(
@@ -40,7 +48,7 @@ def serve(
         host=settings.host,
         port=settings.port,
         log_level="warning",
-        access_log=False,
+        access_log=False,  # its lines hold the query, and a query may hold an address
         ws_per_message_deflate=False,  # compressing the same batch once per client costs more than it saves
         timeout_graceful_shutdown=3,  # open streams do not end by themselves
     )
@@ -48,6 +56,7 @@ def serve(
 
 def _prepare(state: ServerState) -> None:
     """Make what the first visitor would wait for: tiles, indexes, today's risk; then watch and forecast."""
+    addresses.warm(state.city)
     warm(state.city, scope=state.scope)
     situation.warm(state.city, scope=state.scope)
     covered.warm(state.city)

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from api import bulk
 from api.deps import CityDep, ScopeDep
+from api.observe import note_query
 from api.point import point_answers
 from api.routers.incidents import Crs
+from geo.address import visible
 from geo.city import City
 from geo.crs import convert
 from geo.errors import BadInputError
-from geo.scope import Scope, visible_grids
+from geo.scope import Scope, visible_ids
 from geo.store.addresses import LONGEST_TEXT, locate_address
 
 router = APIRouter(prefix="/v1/locate", tags=["locate"])
@@ -80,6 +82,9 @@ def locate(
         place = float(x[0]), float(y[0])
     if address is not None:
         answer = locate_address(city, address, near=place, district=district, as_of=as_of)
+        note_query("locate", address, str(answer["status"]))
+        if not scope.whole_city:
+            answer = visible.cut(answer, _visible(city if as_of is None else city.as_of(as_of), scope))
         return Response(
             orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json"
         )
@@ -179,6 +184,4 @@ def _degrees(
 
 
 def _visible(city: City, scope: Scope) -> frozenset[str]:
-    grids = city.degrees("grids")
-    seen = visible_grids(grids, scope)
-    return frozenset(seen.index[seen.to_numpy()])
+    return visible_ids(city.degrees("grids"), scope)

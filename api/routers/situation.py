@@ -9,16 +9,18 @@ import pandas as pd
 from fastapi import APIRouter, Query, Response
 
 from api.deps import CityDep, ScopeDep, StateDep
+from api.observe import note_query
 from api.routers.hotspots import risk_now
 from api.routers.incidents import Crs
 from api.state import ServerState
 from geo import situation
+from geo.address.visible import cut
 from geo.city import City
 from geo.crs import convert
 from geo.errors import BadInputError, ForbiddenError, NotFoundError
 from geo.incident import ground_distance_m
 from geo.risk import LEVELS
-from geo.scope import Scope, visible_cameras, visible_grids
+from geo.scope import Scope, visible_cameras, visible_grids, visible_ids
 from geo.store.addresses import LONGEST_TEXT, locate_address
 
 router = APIRouter(prefix="/v1/situation", tags=["situation"])
@@ -140,7 +142,7 @@ def _place(
     if (lon is not None or lat is not None) + sum(v is not None for v in named) != 1:
         raise BadInputError("name one place: lon and lat, or incident, or camera, or grid, or address")
     if address is not None:
-        return _of_address(city, address)
+        return _of_address(city, scope, address)
     if incident is not None:
         row = state.live.get(incident)
         if row is not None:
@@ -163,8 +165,11 @@ def _place(
     return {"kind": "point"}, float(east[0]), float(north[0])
 
 
-def _of_address(city: City, text: str) -> tuple[Row, float, float]:
+def _of_address(city: City, scope: Scope, text: str) -> tuple[Row, float, float]:
     answer = locate_address(city, text)
+    note_query("situation", text, str(answer["status"]))
+    if not scope.whole_city:
+        answer = cut(answer, visible_ids(city.degrees("grids"), scope))
     best = next((c for c in answer["candidates"] if c["lon"] is not None), None)
     if best is None:
         raise NotFoundError(f"no place is known for the address {text!r}")

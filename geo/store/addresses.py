@@ -253,6 +253,12 @@ def locate_address(
     return shape(city, answer)
 
 
+def warm(city: City) -> None:
+    """Open the index and load the compiled search, so that the first caller does not wait for it (预热)."""
+    if not city.degrees("addresses").empty:
+        engine_of(city).locate("预热路1号")
+
+
 def shape(city: City, answer: Answer) -> dict[str, Any]:
     """An answer as plain data, coordinates in degrees."""
     out: dict[str, Any] = {

@@ -3,8 +3,10 @@
 import json
 
 import geopandas as gpd
+import pandas as pd
 import pytest
 import shapely
+import shapely.affinity
 from typer.testing import CliRunner
 
 from api.cli import app
@@ -77,3 +79,25 @@ def test_errors_are_said_and_change_nothing(folder, tmp_path):
         assert isinstance(done.exception, error)
         assert said in str(done.exception)
         assert done.stdout == ""
+
+
+def test_faults_of_the_address_table_are_in_the_report(demo_tiny, tmp_path):
+    store = create_store(tmp_path / "city")
+    store.write("grids", demo_tiny.degrees("grids"))
+    table = demo_tiny.degrees("addresses").head(3000).copy()
+    twins = table[table["road"].notna()].iloc[[0, 0]].copy()
+    twins[["compound", "building", "unit", "room"]] = None
+    twins["number"], twins["standard"] = "987号", twins["district"] + twins["road"] + "987号"
+    twins.index = pd.Index(["twin-1", "twin-2"], name=table.index.name)
+    twins["geometry"] = [twins.geometry.iloc[0], shapely.affinity.translate(twins.geometry.iloc[0], 0.01)]
+    store.write("addresses", pd.concat([table, twins]))
+    store.close()
+    done = santu("--city", tmp_path / "city", "--json")
+    assert done.exit_code == 1, done.output
+    document = json.loads(done.stdout)
+    assert document["summary"]["address.two-points"] == 1
+    [fault] = [f for f in document["faults"] if f["code"] == "address.two-points"]
+    assert fault["table"] == "addresses"
+    assert set(fault) == {"code", "table", "id", "value", "message"}
+    text = santu("--city", tmp_path / "city")
+    assert "同一地址两处坐标 · address.two-points: 1" in text.stdout
