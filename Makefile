@@ -9,6 +9,7 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 
 $(VENV)/run.stamp: requirements/run.txt pyproject.toml
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Santu needs Python >= 3.11; this is %d.%d. Try: make PYTHON=python3.11" % v[:2])'
+	@echo 'installing into $(VENV) (once, about a minute) … 正在安装'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --no-deps -e .
