@@ -258,8 +258,8 @@ def expected_next_week(city: City, *, category: str | None = None) -> pd.Series:
     def compute() -> pd.Series:
         cube, graph = cube_of(city), graph_of(city)
         plane = cube.plane(category=category, source=default_source(cube))
-        model, _ = hotspot.choose(plane, graph, areas_of(city))
-        return pd.Series(hotspot.predict(plane, graph, areas_of(city), model=model), index=cube.grids)
+        expected, _ = hotspot.blend(plane, graph, areas_of(city))
+        return pd.Series(expected, index=cube.grids)
 
     return city.derive(f"expected:{category}", ("grids", "incidents"), compute)
 

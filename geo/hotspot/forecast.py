@@ -28,6 +28,7 @@ HALF_LIVES = (7.0, 14.0, 28.0, 56.0, 90.0, 180.0, 365.0, np.inf)
 SMOOTHINGS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
 OWN_COUNT = 10.0  # incidents of its own after which a grid listens to its neighbours half as much
 FLOOR = 0.05  # share of a likelihood that is spread over the area evenly: any place may have a first incident
+BLENDED = 10  # of the candidates, those that past weeks like best are averaged: they are hard to tell apart
 SHARES = (0.01, 0.05)
 KDE_BANDWIDTH_M = 1000.0
 METHODS = {"santu": "衰减计数", "count_7d": "近7日计数", "count_28d": "近28日计数", "count_all": "全部计数",
@@ -139,6 +140,40 @@ def choose(
     table = pd.DataFrame(rows, columns=columns)
     best = table.loc[table["log_likelihood"].idxmax()]
     return Model(float(best["half_life_days"]), float(best["smoothing"])), table
+
+
+def blend(
+    plane: ArrayLike,
+    graph: Graph,
+    area_m2: ArrayLike,
+    *,
+    horizon_days: int = 7,
+    most: int = BLENDED,
+) -> tuple[NDArray[np.float64], Model]:
+    """Incidents to be expected, averaged over the models that the past weeks like best (回测择优平均).
+
+    The back-test of `choose` knows nothing of the weeks to come, and its best candidates differ by chance; the
+    mean of the first `most` is steadier than any of them. Each counts by where it expects incidents; how many
+    there are in all is the best one's.
+
+    Returns
+    -------
+    expected, best
+        As `predict` gives, and the best single model. Too little history for a back-test: the default model.
+    """
+    best, table = choose(plane, graph, area_m2, horizon_days=horizon_days)
+    counts, area = np.asarray(plane), _area(area_m2, graph.size)
+    own = predict(counts, graph, area, model=best, horizon_days=horizon_days)
+    chosen = table.nlargest(most, "log_likelihood", keep="first")
+    if len(chosen) < 2 or own.sum() == 0:
+        return own, best
+    shares = np.zeros(graph.size)
+    for half_life, rows in chosen.groupby("half_life_days"):
+        decayed = decayed_count(counts, half_life_days=float(half_life))
+        for smoothing in rows["smoothing"]:
+            value = _smooth(decayed, graph, area, float(smoothing))
+            shares += value / value.sum()
+    return shares * (own.sum() / shares.sum()), best
 
 
 def naive(

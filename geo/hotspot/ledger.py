@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from geo.errors import BadInputError
-from geo.hotspot.forecast import METHODS, SHARES, choose, naive, predict, ranked, score, wilson
+from geo.hotspot.forecast import METHODS, SHARES, blend, naive, ranked, score, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -94,8 +94,7 @@ def issue(
             f"{len(plane)} days of incidents before {week}; 7 and more are needed for a forecast"
         )
     area = np.asarray(area_m2, dtype=np.float64)
-    model, _ = choose(plane, graph, area)
-    own = predict(plane, graph, area, model=model)
+    own, model = blend(plane, graph, area)
     values = {"santu": own, **naive(plane, xy)}
     rows = {m: ranked(v, area, share=max(SHARES), density=m == "kde") for m, v in values.items()}
     return {

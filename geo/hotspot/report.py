@@ -63,7 +63,7 @@ def hotspots(  # noqa: PLR0913  (what an analyst may turn)
         On the index of the grids.
 
         - *new*: `observed`, `expected`, `ratio`; `z`, `p`, `q` of the grid with its neighbours against their own
-          past (two-sided); `gi_bin`; `hot`, `cold`; `gi_star` of the grids' own residuals beside it.
+          past (one-sided, each way by itself: a rise is an alarm); `gi_bin`; `hot`, `cold`; `gi_star` of the grids' own residuals beside it.
         - *where*: `rate` (incidents a day, shrunk), `level_p`, `level_q`, `level_hot`: surrounded by busy grids
           more than a random city would have it, by conditional permutation.
         - *how*: `class`, the emerging class by weeks ("none" with fewer than 19 weeks), `trend_z`.
@@ -87,8 +87,7 @@ def hotspots(  # noqa: PLR0913  (what an analyst may turn)
     z = pooled_residual(cut.recent, cut.baseline, graph, factor=factor, overdispersion=phi)
     spread = float(dispersion(z))
     table["z"] = z / spread
-    table["p"] = p_value(table["z"])
-    table["q"] = table["p"] if fdr is None else adjusted(table["p"], method=fdr)
+    table["p"], table["q"] = _each_way(table["z"].to_numpy(), fdr)
     table["gi_bin"] = gi_bin(table["z"], table["q"])
     table["hot"] = (table["q"] <= alpha) & (table["z"] > 0)
     table["cold"] = (table["q"] <= alpha) & (table["z"] < 0)
@@ -132,7 +131,7 @@ def hot_list(
     for frame in named:
         frame.attrs = {}
     table = pd.concat(named, ignore_index=True)
-    table["q"] = table["p"] if fdr is None else adjusted(table["p"], method=fdr)
+    _, table["q"] = _each_way(table["z"].to_numpy(), fdr)
     table["gi_bin"] = gi_bin(table["z"], table["q"])
     table["hot"] = (table["q"] <= alpha) & (table["z"] > 0)
     return table[table["hot"]].sort_values(["z", "grid_id"], ascending=[False, True], ignore_index=True)
@@ -151,6 +150,16 @@ def longest_baseline(days: int, recent_days: int, gap_days: int) -> int:
     """Whole weeks that are left, at most 22; the window's own length if nothing is, for `windows` to refuse."""
     weeks = (days - recent_days - gap_days) // _check.WEEK_DAYS
     return max(min(weeks * _check.WEEK_DAYS, MOST_BASELINE_DAYS), recent_days)
+
+
+def _each_way(z: NDArray[np.float64], fdr: Fdr | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """One-sided p in the direction of each z, and q: rises are adjusted among all grids, and so are falls."""
+    p = p_value(-np.abs(z), alternative="less")
+    if fdr is None:
+        return p, p
+    rise = adjusted(p_value(z, alternative="greater"), method=fdr)
+    fall = adjusted(p_value(z, alternative="less"), method=fdr)
+    return p, np.where(z > 0, rise, fall)
 
 
 def _where(table: pd.DataFrame, cut: Windows, graph: Graph, alpha: float, seed: int) -> None:

@@ -89,7 +89,7 @@ def sensitivity(  # noqa: PLR0913, PLR0917  (what the draws are made of)
         recent = np.bincount(grid[grid >= 0], minlength=graph.size)
         z = pooled_residual(recent, cut.baseline, graph, overdispersion=phi)
         z = z / dispersion(z)
-        times_hot += (adjusted(p_value(z)) <= alpha) & (z > 0)
+        times_hot += (adjusted(p_value(z, alternative="greater")) <= alpha) & (z > 0)
     share = times_hot / rounds
     above = _parent_score(cut.recent, cut.baseline, parent.reindex(graph.index))
     stable = (share <= 1 - STABLE) | ((share >= STABLE) & (above >= -PARENT_Z))

@@ -65,7 +65,7 @@ def test_gi_star(city):
     np.testing.assert_allclose(ours, theirs.Zs, atol=1e-9)
     say(what="gi_star", ours_ms=ours_s * 1e3, esda_ms=theirs_s * 1e3, ratio=theirs_s / ours_s)
     if big(city):
-        assert theirs_s / ours_s >= 100
+        assert theirs_s / ours_s >= 150
 
 
 def test_permutations(city):
@@ -117,8 +117,8 @@ def test_emerging(city):
         ratio=theirs_s / ours_s,
     )
     if big(city):
-        assert theirs_s / ours_s >= 100
-        assert ours_s < 0.3
+        assert theirs_s / ours_s >= 200
+        assert ours_s <= 0.3
 
 
 def test_kernel_density(city):
@@ -156,7 +156,7 @@ def test_kernel_density(city):
         kdepy_error=float(np.median(theirs_error)))  # fmt: skip
     assert np.median(error) < 0.06  # of which most is the sample's
     if big(city):
-        assert theirs_s / ours_s >= 1
+        assert theirs_s / ours_s >= 8
 
 
 def test_knox(city):
@@ -174,13 +174,13 @@ def test_knox(city):
     say(what="knox", n=n, ours_s=ours_s, pointpats_s=theirs_s, ratio=theirs_s / ours_s, pairs=ours.pairs)
     assert ours.pairs == theirs.statistic_
     if big(city):
-        assert theirs_s / ours_s >= 200
+        assert theirs_s / ours_s >= 500
 
 
 def test_scan(city):
     days = 14
-    hotspot.scan(city.plane, city.xy, radius_m=1500, days=days, replicates=4, seed=1)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    hotspot.scan(city.plane, city.xy, radius_m=1500, days=days, replicates=4, seed=1)
     observed_s, first = cpu(
         lambda: hotspot.scan(city.plane, city.xy, radius_m=1500, days=days, replicates=0, seed=1), repeat=1
     )
@@ -199,6 +199,7 @@ def test_scan(city):
     assert hit > 0.5
     if big(city):
         assert each <= SATSCAN_CPU_S / 12
+        assert grown <= 300
         assert top["p"] == 0.01
 
 
@@ -238,6 +239,7 @@ def test_hot_list_after_one_more_incident(city):
     say(what="live", incidents=len(ring), p50_ms=p50 * 1e3, p99_ms=p99 * 1e3, day_roll_ms=rolled * 1e3)
     if big(city):
         assert p50 < 1e-3
+        assert p99 < 10e-3
 
 
 # -- forecasts on real series ---------------------------------------------------------------------------------------
@@ -272,8 +274,7 @@ def back_test(xy, day, size, starts, *, horizon=7, step=1, within=None):
     hits, total = {}, 0
     for start in starts:
         past, actual = plane[:start], plane[start : start + horizon].sum(axis=0)
-        model, _ = hotspot.choose(past, graph, area, horizon_days=horizon)
-        methods = {"santu": hotspot.predict(past, graph, area, model=model, horizon_days=horizon)}
+        methods = {"santu": hotspot.blend(past, graph, area, horizon_days=horizon)[0]}
         methods |= hotspot.naive(past, centre)
         if step > 1:  # whole months: the last week is not known, the last month is the last step
             methods |= {"count_28d": past[-1], "count_7d": past[-1]}

@@ -23,8 +23,8 @@ RUNS = 40
 
 
 def marked(z):
-    """Two-sided, Benjamini-Hochberg at 5 %: hot grids of each run."""
-    return (adjusted(p_value(z), axis=0) <= 0.05) & (z > 0)
+    """Rises, Benjamini-Hochberg at 5 % as in the table: hot grids of each run."""
+    return (adjusted(p_value(z, alternative="greater"), axis=0) <= 0.05) & (z > 0)
 
 
 def null_counts(rate, seed, runs=RUNS):
@@ -102,7 +102,7 @@ def test_planted_outbreak_is_found(big_city):
     planted = np.zeros(len(z), dtype=bool)
     planted[big_city.planted] = True
     found, false = hot[planted].mean(), (hot & ~planted).sum() / hot.sum()
-    assert found >= 0.55  # 0.57 of this seed; the mean of ten cities is in the scale run
+    assert found >= 0.60  # 0.64 of this seed; ten cities in the scale run
     assert false <= 0.10
     raw = marked(gi_star(big_city.plane[-7:].sum(axis=0).astype(float), big_city.graph)[:, None])[:, 0]
     assert raw[planted].mean() < 0.1
