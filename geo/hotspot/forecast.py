@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
 HALF_LIVES = (7.0, 14.0, 28.0, 56.0, 90.0, 180.0, 365.0, np.inf)
 SMOOTHINGS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
+PRIORS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+RINGS = 3
 OWN_COUNT = 10.0  # incidents of its own after which a grid listens to its neighbours half as much
 FLOOR = 0.05  # share of a likelihood that is spread over the area evenly: any place may have a first incident
-BLENDED = 10  # of the candidates, those that past weeks like best are averaged: they are hard to tell apart
+BLENDED = 20  # of the candidates, those that past weeks like best are averaged: they are hard to tell apart
 SHARES = (0.01, 0.05)
 KDE_BANDWIDTH_M = 1000.0
 METHODS = {"santu": "衰减计数", "count_7d": "近7日计数", "count_28d": "近28日计数", "count_all": "全部计数",
@@ -37,10 +39,26 @@ METHODS = {"santu": "衰减计数", "count_7d": "近7日计数", "count_28d": "�
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What the forecast is made with (预测模型): half-life of a count in days, share of the neighbours' rate."""
+    """What the forecast is made with (预测模型).
+
+    Attributes
+    ----------
+    half_life_days
+        Half-life of a count.
+    smoothing
+        Share of the neighbours' rate in the rate of a grid that has had no incident.
+    prior
+        If over 0, instead of `smoothing`: the grid's rate is taken from a gamma law of this shape around the rate
+        of the grids up to `rings` away (Clayton & Kaldor 1987): the fewer are expected there, the less a grid's
+        own count says.
+    rings
+        How far around.
+    """
 
     half_life_days: float = 90.0
     smoothing: float = 0.1
+    prior: float = 0.0
+    rings: int = 1
 
 
 def decayed_count(plane: ArrayLike, *, half_life_days: float) -> NDArray[np.float64]:
@@ -79,8 +97,8 @@ def predict(
     plane, graph, area_m2
         Counts `(days, n)`, neighbours and areas of the same grids.
     model
-        Half-life, and how much a grid without incidents takes from the density around it. A grid listens to its
-        neighbours less the more incidents it has had itself: half as much at ten.
+        Half-life, and how much a grid takes from the density around it. A grid listens to its neighbours less the
+        more incidents it has had itself: with `smoothing`, half as much at ten.
 
     Returns
     -------
@@ -93,7 +111,8 @@ def predict(
         return np.zeros(graph.size)
     decayed = decayed_count(counts, half_life_days=model.half_life_days)
     days = memory_days(len(counts), half_life_days=model.half_life_days)
-    return _smooth(decayed, graph, area, model.smoothing) / days * horizon_days
+    around = _around(decayed, graph, area, model.rings)
+    return _value(model, decayed, around, _evidence(len(counts), model.half_life_days)) / days * horizon_days
 
 
 def choose(
@@ -105,11 +124,13 @@ def choose(
     folds: int = 8,
     half_lives: Sequence[float] = HALF_LIVES,
     smoothings: Sequence[float] = SMOOTHINGS,
+    priors: Sequence[float] = PRIORS,
 ) -> tuple[Model, pd.DataFrame]:
-    """Choose half-life and smoothing by back-test on past horizons (回测选参).
+    """Choose half-life and what neighbours say by back-test on past horizons (回测选参).
 
     Each of the last `folds` horizons is forecast from the days before it; the model with the highest likelihood
     of where the incidents then fell wins. Of equal ones the longest half-life and the least smoothing.
+    Candidates are every half-life with every smoothing, and with every prior over one, two and three rings.
 
     Returns
     -------
@@ -123,23 +144,29 @@ def choose(
     cuts = [len(counts) - horizon_days * (k + 1) for k in range(max(folds, 0))]
     actual = [counts[cut : cut + horizon_days].sum(axis=0) for cut in cuts]
     total = sum(float(a.sum()) for a in actual)
-    columns = ["half_life_days", "smoothing", "log_likelihood"]
+    columns = ["half_life_days", "smoothing", "prior", "rings", "log_likelihood"]
     if total == 0:
-        return Model(), pd.DataFrame(columns=columns)
+        return Model(), pd.DataFrame(columns=columns, dtype="float64")
     rows = []
     even = area / area.sum()
+    models = [Model(0.0, smoothing) for smoothing in sorted(smoothings)]
+    models += [Model(0.0, 0.0, prior, rings + 1) for prior in sorted(priors) for rings in range(RINGS)]
     for half_life in sorted(half_lives, reverse=True):
-        pasts = [decayed_count(counts[:cut], half_life_days=half_life) for cut in cuts]
-        for smoothing in sorted(smoothings):
-            gain = 0.0
-            for past, happened in zip(pasts, actual, strict=True):
-                value = _smooth(past, graph, area, smoothing)
-                share = value / value.sum() if value.sum() > 0 else even
-                gain += float(happened @ np.log((1 - FLOOR) * share + FLOOR * even + 1e-300))
-            rows.append((half_life, smoothing, gain / total))
+        gain = np.zeros(len(models))
+        for cut, happened in zip(cuts, actual, strict=True):
+            decayed = decayed_count(counts[:cut], half_life_days=half_life)
+            around, evidence = _around(decayed, graph, area, RINGS), _evidence(cut, half_life)
+            where = np.flatnonzero(happened)
+            for i, model in enumerate(models):
+                value = _value(model, decayed, around, evidence)
+                total_value = value.sum()
+                share = value[where] / total_value if total_value > 0 else even[where]
+                gain[i] += happened[where] @ np.log((1 - FLOOR) * share + FLOOR * even[where] + 1e-300)
+        rows += [
+            (half_life, m.smoothing, m.prior, m.rings, g / total) for m, g in zip(models, gain, strict=True)
+        ]
     table = pd.DataFrame(rows, columns=columns)
-    best = table.loc[table["log_likelihood"].idxmax()]
-    return Model(float(best["half_life_days"]), float(best["smoothing"])), table
+    return _model(table.loc[table["log_likelihood"].idxmax()]), table
 
 
 def blend(
@@ -170,8 +197,10 @@ def blend(
     shares = np.zeros(graph.size)
     for half_life, rows in chosen.groupby("half_life_days"):
         decayed = decayed_count(counts, half_life_days=float(half_life))
-        for smoothing in rows["smoothing"]:
-            value = _smooth(decayed, graph, area, float(smoothing))
+        around = _around(decayed, graph, area, RINGS)
+        evidence = _evidence(len(counts), float(half_life))
+        for _, row in rows.iterrows():
+            value = _value(_model(row), decayed, around, evidence)
             shares += value / value.sum()
     return shares * (own.sum() / shares.sum()), best
 
@@ -314,15 +343,40 @@ def _weights(days: int, half_life_days: float) -> NDArray[np.float64]:
     return np.exp2(-np.arange(days)[::-1] / half_life_days)
 
 
-def _smooth(
-    decayed: NDArray[np.float64], graph: Graph, area: NDArray[np.float64], smoothing: float
+def _evidence(days: int, half_life_days: float) -> float:
+    """By how much a decayed count must grow to vary as a count does: sum of weights over sum of squares."""
+    weights = _weights(days, half_life_days)
+    return float(weights.sum() / np.square(weights).sum())
+
+
+def _around(
+    decayed: NDArray[np.float64], graph: Graph, area: NDArray[np.float64], rings: int
+) -> list[NDArray[np.float64]]:
+    """Count that each grid would have at the density of the grids up to one, two, … rings around it."""
+    found, top, bottom = [], decayed, area
+    for _ in range(rings):
+        top, bottom = graph.with_self @ top, graph.with_self @ bottom
+        found.append(np.divide(top, bottom, out=np.zeros_like(decayed), where=bottom > 0) * area)
+    return found
+
+
+def _value(
+    model: Model, decayed: NDArray[np.float64], around: list[NDArray[np.float64]], evidence: float
 ) -> NDArray[np.float64]:
-    if not smoothing:
+    """Decayed count of a model: the grid's own with what its surroundings say."""
+    near = around[model.rings - 1]
+    if model.prior:
+        return near * (model.prior + decayed * evidence) / (model.prior + near * evidence)
+    if not model.smoothing:
         return decayed
-    around = graph.with_self @ area
-    density = np.divide(graph.with_self @ decayed, around, out=np.zeros_like(decayed), where=around > 0)
-    weight = smoothing / (1.0 + decayed / OWN_COUNT)
-    return (1.0 - weight) * decayed + weight * density * area
+    weight = model.smoothing / (1.0 + decayed / OWN_COUNT)
+    return (1.0 - weight) * decayed + weight * near
+
+
+def _model(row: pd.Series) -> Model:
+    return Model(
+        float(row["half_life_days"]), float(row["smoothing"]), float(row["prior"]), int(row["rings"])
+    )
 
 
 def _area(area_m2: ArrayLike, n: int) -> NDArray[np.float64]:

@@ -335,7 +335,10 @@ SERIES = [
 
 @pytest.mark.parametrize(("series", "category", "size"), SERIES)
 def test_forecast_holds_its_own_on_real_series(shared_data, series, category, size):
-    """At least 99 % of the best naive forecast at both shares, whichever that is this time; usually above it."""
+    """At or above the best naive forecast at both shares, whichever that is this time.
+
+    The limit leaves room for 0.1 %: one of the eighteen is one incident of 3,029 short.
+    """
     pai, total = series(shared_data, category, size)
     for share in forecast.SHARES:
         row = {name: round(value, 3) for (name, s), value in pai.items() if s == share}
@@ -348,4 +351,4 @@ def test_forecast_holds_its_own_on_real_series(shared_data, series, category, si
             over_best=row["santu"] / best,
         )
         assert row["santu"] <= row["oracle"]
-        assert row["santu"] >= 0.985 * best
+        assert row["santu"] >= 0.999 * best

@@ -12,6 +12,7 @@ from geo.hotspot import (
     Account,
     Cube,
     Model,
+    blend,
     choose,
     decayed_count,
     distance_band,
@@ -85,15 +86,48 @@ def test_back_test_follows_change_and_steadiness():
     rate = rng.lognormal(0, 1, len(GRIDS))
     steady, table = choose(rng.poisson(rate, (180, len(GRIDS))), GRAPH, AREA)
     assert steady.half_life_days >= 90
-    assert len(table) == 8 * 7
+    assert len(table) == 8 * (7 + 7 * 3)
     moving = np.array([np.roll(rate, 3 * (d // 7)) for d in range(180)])
     fast, _ = choose(rng.poisson(moving), GRAPH, AREA)
     assert fast.half_life_days <= 14
     sparse, _ = choose(rng.poisson(0.002 * (1 + 9 * (XY[:, 0] > 7000)), (180, len(GRIDS))), GRAPH, AREA)
-    assert sparse.smoothing >= 0.5
+    assert sparse.smoothing >= 0.5 or sparse.prior > 0
     model, table = choose(np.zeros((180, len(GRIDS))), GRAPH, AREA)
     assert model == Model()
     assert table.empty
+
+
+def test_blend_is_the_mean_of_what_past_weeks_like():
+    rng = np.random.default_rng(3)
+    rate = rng.lognormal(-2, 1, len(GRIDS))
+    plane = rng.poisson(rate, (90, len(GRIDS)))
+    value, best = blend(plane, GRAPH, AREA)
+    assert value.sum() == pytest.approx(predict(plane, GRAPH, AREA, model=best).sum())
+    _, table = choose(plane, GRAPH, AREA)
+    mean = np.zeros(len(GRIDS))
+    for row in table.nlargest(20, "log_likelihood").itertuples():
+        model = Model(row.half_life_days, row.smoothing, row.prior, row.rings)
+        one = predict(plane, GRAPH, AREA, model=model)
+        mean += one / one.sum()
+    np.testing.assert_allclose(value / value.sum(), mean / mean.sum(), rtol=1e-12)
+    # it follows the rate better than the plain count does
+    count = plane.sum(axis=0)
+    assert np.corrcoef(value, rate)[0, 1] >= np.corrcoef(count, rate)[0, 1] - 1e-3
+    alone, default = blend(plane[:3], GRAPH, AREA)
+    assert default == Model()
+    assert np.isfinite(alone).all()
+    assert blend(plane[:0], GRAPH, AREA)[0].tolist() == [0] * len(GRIDS)
+
+
+def test_a_gamma_prior_takes_a_grid_to_its_surroundings():
+    plane = np.zeros((28, len(GRIDS)))
+    plane[:, 210] = 1
+    for prior in (0.5, 8.0):
+        value = predict(plane, GRAPH, AREA, model=Model(np.inf, 0.0, prior, 1))
+        assert value[210] < 7  # less than its own count
+        assert value[211] > 0  # and its neighbour more
+    strong = predict(plane, GRAPH, AREA, model=Model(np.inf, 0.0, 1e9, 1))
+    assert strong[210] == pytest.approx(strong[211])
 
 
 def test_naive_forecasts():
