@@ -16,6 +16,10 @@ from geo.grid import COLUMNS, GridLookup, Level
 MOST = 100_000
 ARROW = "application/vnd.apache.arrow.stream"
 
+READ, WRITE = (
+    pa.ipc.IpcReadOptions(use_threads=False),
+    pa.ipc.IpcWriteOptions(use_threads=False),
+)  # two columns: waking threads costs more than they do
 SCHEMA = pa.schema([(name, pa.dictionary(pa.int32(), pa.string())) for name in COLUMNS])
 AT_ONCE = 1 << 19  # bytes of a body whose points are found in about 3 ms: no thread is asked for that
 
@@ -71,7 +75,8 @@ def points_of_arrow(body: bytes) -> tuple[Floats, Floats]:
     """Longitudes and latitudes of an Arrow IPC stream (or file) with columns `lon` and `lat`."""
     try:
         buffer = pa.BufferReader(body)
-        reader = pa.ipc.open_file(buffer) if body[:6] == b"ARROW1" else pa.ipc.open_stream(buffer)
+        opened = pa.ipc.open_file if body[:6] == b"ARROW1" else pa.ipc.open_stream
+        reader = opened(buffer, options=READ)
         table = reader.read_all()
     except (pa.ArrowInvalid, OSError) as error:
         raise BadInputError(f"the body is not an Arrow IPC stream: {error}") from None
@@ -155,6 +160,6 @@ def arrow_of(levels: Mapping[str, Level], found: Mapping[str, Positions]) -> mem
     arrays = [levels[name].encoded(found[name]) for name in COLUMNS]
     batch = pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, SCHEMA) as writer:
+    with pa.ipc.new_stream(sink, SCHEMA, options=WRITE) as writer:
         writer.write_batch(batch)
     return memoryview(sink.getvalue())

@@ -26,7 +26,6 @@ ARROW = [(b"content-type", bulk.ARROW.encode()), *FIXED]
 
 
 FORMS = {b"application/json": False, bulk.ARROW.encode(): True}  # whether it is Arrow
-Head = list[tuple[bytes, bytes]]
 
 
 class FastPath:
@@ -49,38 +48,33 @@ class FastPath:
         answers = self._answers if self.state.city is self._city else self._prepared()
         if answers is None:
             await self.app(scope, receive, send)
-        elif scope["method"] == "GET":
+            return
+        body: bytes | memoryview | None
+        head = JSON
+        if scope["method"] == "GET":
             body = _point(answers, scope["query_string"])
-            if body is None:
-                await self.app(scope, receive, send)
-            else:
-                await self._send(send, "GET", JSON, body, begin)
+        elif (form := _form(scope)) is None:
+            body = None
         else:
-            await self._many(scope, receive, send, begin)
-
-    async def _many(self, scope: Scope, receive: Receive, send: Send, begin: float) -> None:
-        form = _form(scope)
-        if form is None:
+            given = await _read(receive)
+            if given is None:  # who asked is gone
+                return
+            receive = _again(given, receive)
+            body, head = self._many(given, arrow=form), ARROW if form else JSON
+        if body is None:
             await self.app(scope, receive, send)
             return
-        body = await _read(receive)
-        if body is None:  # who asked is gone
-            return
-        try:
-            answer = bulk.answer(self.state.city, body, arrow=form)
-        except BadInputError:  # the application says so in its own words
-            await self.app(scope, _again(body, receive), send)
-            return
-        await self._send(send, "POST", ARROW if form else JSON, answer, begin)
-
-    async def _send(
-        self, send: Send, method: str, head: Head, body: bytes | memoryview, begin: float
-    ) -> None:
-        self._count[method]()
+        self._count[scope["method"]]()
         self._time(time.perf_counter() - begin)
         headers = [*head, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def _many(self, body: bytes, *, arrow: bool) -> memoryview | None:
+        try:
+            return bulk.answer(self.state.city, body, arrow=arrow)
+        except BadInputError:  # the application says so in its own words
+            return None
 
     def _prepared(self) -> PointAnswers | None:
         """Answers over a snapshot that has just been taken; None where callers do not see the whole city."""

@@ -11,6 +11,7 @@ import uvicorn
 from api.app import asgi
 from api.cli.base import DEFAULT_CITY, CityOption, err
 from api.hotwatch import HotWatch
+from api.point import point_answers
 from api.routers.hotspots import risk_now
 from api.settings import Settings
 from api.state import ServerState, open_state
@@ -49,6 +50,7 @@ def serve(
         port=settings.port,
         log_level="warning",
         access_log=False,  # its lines hold the query, and a query may hold an address
+        server_header=False,
         ws_per_message_deflate=False,  # compressing the same batch once per client costs more than it saves
         timeout_graceful_shutdown=3,  # open streams do not end by themselves
     )
@@ -56,6 +58,7 @@ def serve(
 
 def _prepare(state: ServerState) -> None:
     """Make what the first visitor would wait for: tiles, indexes, today's risk; then watch and forecast."""
+    point_answers(state.city)  # before all else: what is asked most, and what everything else uses
     addresses.warm(state.city)
     warm(state.city, scope=state.scope)
     situation.warm(state.city, scope=state.scope)

@@ -20,14 +20,17 @@ import shapely
 
 from geo.index import plain
 from geo.index._ragged import Segments, ranges, starts
-from geo.index.arrays import COARSE, NOISE, PAD, SHIFT, Arrays
-from geo.index.blocks import Corners, build_blocks, combined, step_east
+from geo.index.arrays import COARSE, FINEST, NOISE, PAD, SHIFT, Arrays
+from geo.index.blocks import EDGES_PER_ROW, Corners, build_blocks, combined, step_east
 from geo.index.edges import Edges, edges_of
 
 if TYPE_CHECKING:
     from geo.index.types import Floats, Ints, Longs
 
 CELLS_PER_EDGE = 2.5
+FINER = 4
+MOST_CELLS = 1 << 22  # to which a raster is refined because of outliers: 17 MB a table
+CROWDED = 0.02  # share of the borders
 
 
 class _Raster(NamedTuple):
@@ -46,10 +49,15 @@ class _Raster(NamedTuple):
 def build(polygons: np.ndarray) -> Arrays:
     """Arrays of the index over polygons in degrees; missing and empty ones are nowhere."""
     edges = edges_of(polygons)
-    frame, columns, rows = _frame(edges.xy)
-    edges = edges.take(_by_place(edges.xy, frame, columns))
-    raster = _Raster(frame, columns, rows, _in_cells(edges.xy, frame))
-    near_start, near_edge, cell = _near(raster)
+    finer = 1
+    while True:
+        frame, columns, rows = _frame(edges.xy, finer)
+        edges = edges.take(_by_place(edges.xy, frame, columns))
+        raster = _Raster(frame, columns, rows, _in_cells(edges.xy, frame))
+        near_start, near_edge, cell = _near(raster)
+        if not _crowded(near_start) or FINER * raster.cells > MOST_CELLS:
+            break
+        finer *= FINER
     corners = _corners(raster, edges.owner)
     unsure = np.flatnonzero(corners.unsure)
     covered_cell, covered_by = _covered(raster, polygons, unsure)
@@ -88,15 +96,21 @@ def build(polygons: np.ndarray) -> Arrays:
     return arrays
 
 
-def _frame(xy: Floats) -> tuple[Floats, int, int]:
-    """Cells about square on the ground, in number some times that of the edges; the outermost stay empty."""
+def _crowded(near_start: Longs) -> bool:
+    """Whether many borders lie in cells with more than the finest block can part: the raster spans far outliers."""
+    count = np.diff(near_start)
+    return bool(count[count > EDGES_PER_ROW * 2**FINEST].sum() > CROWDED * count.sum())
+
+
+def _frame(xy: Floats, finer: int = 1) -> tuple[Floats, int, int]:
+    """Cells about square on the ground, `finer` times as many as befits the edges; the outermost stay empty."""
     if len(xy) == 0:
         return np.array([0.0, 0.0, 1.0, 1.0]), 1, 1
     west, south = min(xy[:, 0].min(), xy[:, 2].min()), xy[:, 1].min()
     east, north = max(xy[:, 0].max(), xy[:, 2].max()), xy[:, 3].max()
     narrow = max(np.cos(np.radians((south + north) / 2)), 0.01)
     width, height = (east - west) * narrow, north - south
-    cells = np.clip(CELLS_PER_EDGE * len(xy), 1024, 1 << 27)
+    cells = np.clip(CELLS_PER_EDGE * len(xy), 1024, 1 << 27) * finer
     size = max(np.sqrt(width * height / cells), max(width, height) / 8192)
     dx, dy = size / narrow, size
     # the odd fractions keep lattices of round numbers away from the corners of the cells

@@ -55,7 +55,10 @@ def edges_of(polygons: np.ndarray) -> Edges:
 
 def _directed(polygons: np.ndarray) -> tuple[Floats, Ints, Bools]:
     """Edges of every ring, low end first; `forward` where the polygon is then on the left."""
-    parts, part_of = shapely.get_parts(polygons, return_index=True)
+    simple = bool((shapely.get_type_id(polygons) == shapely.GeometryType.POLYGON).all())
+    parts, part_of = (
+        (polygons, np.arange(len(polygons))) if simple else shapely.get_parts(polygons, return_index=True)
+    )
     rings, ring_of = shapely.get_rings(parts, return_index=True)
     xy, at = shapely.get_coordinates(rings, return_index=True)
     xy = xy + 0.0  # -0.0 becomes 0.0: equal numbers, equal bits

@@ -238,13 +238,12 @@ def _nearest_edge(arrays: Arrays, x: Floats, y: Floats, polygon: Ints) -> tuple[
         ring += 1
         if ring * ring * PLACE > len(todo) * len(arrays.xy):
             break
-    for k in todo:  # far from every border: look at all
-        d = squares(arrays.xy, x[k], y[k], kx[k], ky[k])
-        if polygon[k] >= 0:
-            d[(arrays.owner != polygon[k]).all(axis=1)] = np.inf
-        edge[k] = np.argmin(d)
-        best[k] = d[edge[k]]
-        edge[k] = edge[k] if best[k] < np.inf else -1
+    for far in todo.tolist():  # far from every border: look at all
+        d = squares(arrays.xy, x[far], y[far], kx[far], ky[far])
+        if polygon[far] >= 0:
+            d[(arrays.owner != polygon[far]).all(axis=1)] = np.inf
+        nearest = int(np.argmin(d))
+        best[far], edge[far] = d[nearest], nearest if d[nearest] < np.inf else -1
     return np.sqrt(best), edge
 
 
@@ -320,7 +319,7 @@ def _boxes(arrays: Arrays, x: Floats, y: Floats, radius_m: Floats) -> tuple[Long
     which, first, wide = which[wide > 0], first[wide > 0], wide[wide > 0]
     begin = arrays.near_start[first].astype(np.int64)
     pair, at = ranges(begin, arrays.near_start[first + wide] - begin)
-    return which[pair], arrays.near_edge[at]
+    return which[pair], arrays.near_edge[at].astype(np.int64)
 
 
 def within(arrays: Arrays, x: Floats, y: Floats, radius_m: Floats) -> tuple[Longs, Longs]:

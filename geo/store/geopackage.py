@@ -36,6 +36,7 @@ LONLAT = "EPSG:4490"
 SRS_ID = 4490
 BUSY_MS = 15_000
 SIDECAR_ROWS = 5_000
+CHUNK = 50_000  # rows
 
 
 class GeoPackageStore:
@@ -256,9 +257,10 @@ class GeoPackageTransaction:
             self._note_crs(table, frame)
         before = self._count(table)
         changes = self._db.total_changes
-        cells = gpkg_sql.to_cells(frame, contract, SRS_ID)
         sql = gpkg_sql.upsert_sql(contract, version)
-        self._db.executemany(sql, zip(*cells, strict=True))
+        for start in range(0, len(frame), CHUNK):  # an object per cell: never more than a chunk's at once
+            cells = gpkg_sql.to_cells(frame.iloc[start : start + CHUNK], contract, SRS_ID)
+            self._db.executemany(sql, zip(*cells, strict=True))
         result.inserted = self._count(table) - before
         result.updated = self._db.total_changes - changes - result.inserted
         result.unchanged = len(frame) - result.inserted - result.updated

@@ -189,6 +189,35 @@ def process_cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def family_cpu_s(pid: int) -> float:
+    """CPU seconds of a process, of its children that live and of those that have ended and were waited for."""
+    total = 0.0
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = place.read_text().rsplit(")", 1)[1].split()
+            own = int(place.parent.name) == pid
+            if own or int(fields[1]) == pid:
+                total += sum(map(int, fields[11:15] if own else fields[11:13]))
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def until_idle(pid: int, quiet_s: float = 2.0) -> float:
+    """Wait until a server has done what it prepares in the background; the CPU seconds it used so far."""
+    used, since = process_cpu_s(pid), time.monotonic()
+    while time.monotonic() - since < quiet_s:
+        time.sleep(0.1)
+        now = process_cpu_s(pid)
+        if now - used > 0.02:
+            used, since = now, time.monotonic()
+    return used
+
+
+def postmaster(address: str) -> int:
+    """Process id of the database that `postgis` runs."""
+    folder = Path(address.split(maxsplit=1)[0].removeprefix("host="))
+    return int((folder / "data" / "postmaster.pid").read_text().split()[0])
+
+
 @contextlib.contextmanager
 def postgis() -> Iterator[str]:
     """Run a PostgreSQL of one's own with PostGIS, reached through a socket in a temporary folder; its address."""

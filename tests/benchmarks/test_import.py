@@ -101,4 +101,5 @@ def test_a_year_of_incidents_in_bounded_memory(tmp_path, rows):
     print(f"\n{rows:,} rows, {path.stat().st_size / 1e6:.0f} MB: {wall:.0f} s wall, {cpu:.0f} s CPU "
           f"({rows / cpu:,.0f} rows a CPU second), again {again:.0f} s CPU, memory {base:.0f} -> {peak:.0f} MB")  # fmt: skip
     assert (imported, bad, new, same) == (rows, 0, 0, rows)
+    assert wall < 420
     assert peak - base < 900, "memory must not grow with the file"
