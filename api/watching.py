@@ -128,6 +128,16 @@ def risk_rows(found: watch.Risk, top: int) -> dict[str, Any]:
     }
 
 
+def why_rows(found: watch.Risk, grid_id: str) -> dict[str, Any]:
+    """Score of one grid with its factors; contributions are not rounded, so that they add up to the score exactly."""
+    row = plain(found.table.loc[[grid_id]].rename_axis("grid_id").reset_index())[0]
+    table = found.explain(grid_id)
+    why = plain(table.reset_index())
+    for line, exact in zip(why, table["contribution"], strict=True):
+        line["contribution"] = float(exact)
+    return row | {"risk_score": float(found.table.loc[grid_id, "risk_score"]), "why": why}
+
+
 def week_of(day: date) -> date:
     """Monday of the week of a day."""
     return day - timedelta(days=day.weekday())

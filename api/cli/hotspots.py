@@ -20,10 +20,11 @@ from api.watching import (
     settle_due,
     store_forecast,
     week_of,
+    why_rows,
 )
 from geo import hotspot, risk, watch
 from geo.city import City
-from geo.errors import BadInputError
+from geo.errors import BadInputError, NotFoundError
 from geo.hotspot import ledger
 from geo.hotspot.report import RECENT_DAYS
 from geo.store import Store, open_store
@@ -136,11 +137,16 @@ def show_risk(
         previous, days = watch.levels_before(kept, end) if end else (None, 1)
         found = watch.risk_of(snapshot, config=settings, until=end, previous=previous, days=days)
         if explain:
+            if explain not in found.table.index:
+                level = watch.watched_level(snapshot)
+                raise NotFoundError(
+                    f"grid {explain!r} has no score: only grids of level {level} of this city have"
+                )
             answer: dict[str, Any] = {
-                "grid_id": explain, "until": found.until, "config": found.config.version,
-                **plain(found.table.loc[[explain]].rename_axis("grid_id").reset_index())[0],
-            } if explain in found.table.index else {}  # fmt: skip
-            answer["why"] = plain(found.explain(explain).reset_index())
+                "until": found.until,
+                "config": found.config.version,
+                **why_rows(found, explain),
+            }
             answer["outcome"] = risk.OUTCOME
         else:
             answer = {"until": found.until, "config": found.config.version, **risk_rows(found, top)}

@@ -8,7 +8,16 @@ import numpy as np
 from fastapi import APIRouter, Query, Response
 
 from api.deps import CityDep, ScopeDep, StateDep
-from api.watching import cluster_rows, forecast_now, hot_rows, ledger_answer, plain, risk_rows, seen_by
+from api.watching import (
+    cluster_rows,
+    forecast_now,
+    hot_rows,
+    ledger_answer,
+    plain,
+    risk_rows,
+    seen_by,
+    why_rows,
+)
 from geo import hotspot, risk, watch
 from geo.city import City
 from geo.errors import ForbiddenError, NotFoundError
@@ -189,14 +198,9 @@ def grid_risk(
         raise NotFoundError(
             f"grid {grid_id} has no score: only grids of level {watch.watched_level(city)} have"
         )
-    row = plain(found.table.loc[[grid_id]].rename_axis("grid_id").reset_index())[0]
-    why = plain(found.explain(grid_id).reset_index())
-    for line, exact in zip(why, found.explain(grid_id)["contribution"], strict=True):
-        line["contribution"] = float(exact)
-    row["risk_score"] = float(found.table.loc[grid_id, "risk_score"])
-    return (
-        {"until": found.until, "config": found.config.version, "outcome": risk.OUTCOME} | row | {"why": why}
-    )
+    return {
+        "until": found.until, "config": found.config.version, "outcome": risk.OUTCOME, **why_rows(found, grid_id)
+    }  # fmt: skip
 
 
 @pages.get("/hotspots", response_class=Response, responses={200: {"content": {"text/html": {}}}})

@@ -195,7 +195,7 @@ def test_risk_on_the_command_line(folder, tmp_path):
     assert answer["saved"]
     top = answer["grids"][0]["grid_id"]
     why = run("risk", *city, "--explain", top)
-    assert abs(sum(line["contribution"] for line in why["why"]) - why["risk_score"]) < 1e-4
+    assert sum(line["contribution"] for line in why["why"]) == why["risk_score"]
     weights = tmp_path / "weights.json"
     weights.write_text(json.dumps({"version": "2026-a", "weights": {"rate": 1, "hazards": 1}}))
     assert run("risk", *city, "--config", str(weights))["config"] == "2026-a"

@@ -121,7 +121,7 @@ def test_planted_outbreak_is_found_in_ten_cities():
         found.append(hot[city.planted].mean())
         false.append(1 - hot[city.planted].sum() / hot.sum())
     print(f"found {np.mean(found):.3f} ({min(found):.2f}-{max(found):.2f}), false {np.mean(false):.3f}")
-    assert np.mean(found) >= 0.60
+    assert min(found) >= 0.60
     assert np.mean(false) <= 0.10
 
 
