@@ -24,7 +24,10 @@ def map_(
         Path | None, typer.Option("--out", help="Folder for the pages; opens from disk, no server needed")
     ] = None,
     name: Annotated[
-        list[str] | None, typer.Option("--map", help=f"Which: {', '.join(folium_map.MAPS)}; default: all")
+        list[str] | None,
+        typer.Option(
+            "--map", help=f"Which: {', '.join(folium_map.MAPS)}; pictures also {picture.DAILY}; default: all"
+        ),
     ] = None,
     pmtiles: Annotated[Path | None, typer.Option("--pmtiles", help="File for one layer as PMTiles")] = None,
     png: Annotated[Path | None, typer.Option("--png", help="File for a printed picture of one map")] = None,

@@ -1,6 +1,7 @@
 """`santu serve`: the pages and the API."""
 
 import contextlib
+import gc
 import logging
 import threading
 from typing import Annotated
@@ -65,6 +66,8 @@ def _prepare(state: ServerState) -> None:
     covered.warm(state.city)
     with contextlib.suppress(NotFoundError):  # too few incidents for a risk
         risk_now(state.store, state.city, None)
+    gc.collect()
+    gc.freeze()  # a city is millions of objects that stay: looking through them again and again holds up the stream
     threading.Thread(target=Weekly(state).run, name="weekly", daemon=True).start()
     HotWatch(state).run()
 

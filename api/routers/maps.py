@@ -21,7 +21,7 @@ def print_map(
     form: Literal["png", "pdf"],
     city: CityDep,
     scope: ScopeDep,
-    map: Annotated[str, Query(description="people, hazards or facilities")] = "hazards",  # noqa: A002
+    map: Annotated[str, Query(description="people, hazards, facilities or daily")] = "hazards",  # noqa: A002
     layers: Annotated[str, Query(description="Layers from bottom to top, instead of those of the map")] = "",
     indicator: Annotated[str | None, Query(description="Colours the grid layer")] = None,
     bbox: Annotated[

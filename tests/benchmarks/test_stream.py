@@ -25,7 +25,7 @@ import websockets
 
 ROOT = Path(__file__).parents[2]
 SERVER = """
-import json, numpy, sys, threading, time, uvicorn
+import gc, json, numpy, sys, threading, time, uvicorn
 from api.app import asgi
 from api.settings import Settings
 from api.state import ServerState
@@ -45,6 +45,8 @@ places = [f"/tiles/{n}/{z}/{a + i}/{b + j}.mvt" for z in (10, 11, 12) for a, b i
 for p in places:
     name, *place = p.removeprefix("/tiles/").removesuffix(".mvt").split("/")
     tiles.tile(city, catalog.layer(name), tuple(map(int, place)), scope=state.scope)
+gc.collect()
+gc.freeze()  # as `santu serve` does when it has prepared the city
 count = 0
 def feed():
     global count
@@ -232,6 +234,7 @@ SOAK_S = float(os.environ.get("SANTU_SOAK_S", "600"))
 
 
 @pytest.mark.scale
+@pytest.mark.timeout(900)
 def test_ten_minutes() -> None:
     """Steady, returning and silent clients over both transports: nothing lost, memory level, nobody left behind."""
     with serving("tiny") as server, ThreadPoolExecutor(1) as pool:

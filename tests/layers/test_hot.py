@@ -21,14 +21,16 @@ def test_unstable_is_what_sensitivity_says(demo_small):
 
 
 def test_a_print_hatches_what_is_not_stable(demo_tiny, monkeypatch):
+    from layers.picture import sheet
+
     drawn = []
-    real = picture.PathPatch
+    real = sheet.PathPatch
 
     def patch(*args, **kwargs):
         drawn.append(kwargs.get("hatch"))
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(picture, "PathPatch", patch)
+    monkeypatch.setattr(sheet, "PathPatch", patch)
     grids = watch.watched_grids(demo_tiny).index
     marked = demo_tiny.degrees("grids").loc[grids[:2], ["name", "geometry"]].assign(
         grid_id=grids[:2], category="全部", gi_bin=3, class_zh="", observed=9, expected=1.0, z=5.0, q=0.001,
@@ -38,4 +40,4 @@ def test_a_print_hatches_what_is_not_stable(demo_tiny, monkeypatch):
     monkeypatch.setitem(catalog.LAYERS, "marked", entry)
     image = picture.picture(demo_tiny, picture.View(("marked",), width=500, height=400), scope=EVERYTHING)
     assert image.startswith(b"\x89PNG")
-    assert drawn.count(picture.HATCH) == 1
+    assert drawn.count(sheet.HATCH) == 1

@@ -104,3 +104,19 @@ def test_borders_of_small_shapes_are_thin(demo_small):
     assert shares[-1] == 0
     sizes = [catalog.typical_size_m(demo_small, catalog.layer(n)) for n in ("towns", "villages", "grids")]
     assert sizes == sorted(sizes, reverse=True)
+
+
+def test_the_daily_picture_is_of_the_last_complete_day(demo_small):
+    from geo import watch
+
+    day = watch.last_day(demo_small)
+    view = picture.view_of(demo_small, "daily", width=500, height=400)
+    assert view.day == day
+    assert str(day) in view.title
+    occurred = demo_small.degrees("incidents")["occurred_at"].dt.tz_convert(demo_small.timezone).dt.date
+    that_day = demo_small.degrees("incidents")[(occurred == day).to_numpy()]
+    assert 0 < len(that_day) < len(occurred)
+    only = demo_small.with_table("incidents", that_day, replace=True)
+    plain = picture.View(("incidents",), width=500, height=400, title="x", day=day)
+    assert picture.picture(demo_small, plain, scope=SCOPE) == picture.picture(only, plain, scope=SCOPE)
+    assert picture.picture(demo_small, view, scope=SCOPE)[:4] == b"\x89PNG"

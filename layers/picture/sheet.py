@@ -1,34 +1,29 @@
-"""A map view on paper (地图打印): PNG or PDF with title, legend, scale bar, north arrow, date and scope.
-
-Drawn from the same sources, styles and scope as the tiles, by matplotlib without any browser. PDF is vector.
-One compound path for each colour keeps it to a fraction of a second for a whole city.
-"""
+"""The map on a sheet while it is drawn (图幅): every layer from the same source, style and scope as its tiles."""
 
 from __future__ import annotations
 
-import io
-import threading
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from matplotlib import font_manager
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
-from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
-from matplotlib.path import Path
 
 from geo.errors import BadInputError
 from layers import catalog, folium_map, style, tiles
+from layers.picture.paths import matches, path_of
 from layers.tiles import mvt
 from layers.tiles.source import Crowd, mercator, source, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.path import Path
     from numpy.typing import NDArray
 
     from geo.city import City
@@ -36,14 +31,13 @@ if TYPE_CHECKING:
     from layers.catalog import Layer
     from layers.style import Entry, Style
 
-DPI = 100
 PANEL = 0.22  # share of the width for the legend
 HEAD, FOOT = 0.07, 0.045
-MOST_PIXELS = 40_000_000
 FONTS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "Source Han Sans CN", "WenQuanYi Micro Hei",
     "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC", "SimHei", "Heiti SC",
 )  # fmt: skip
+FEW = 5000  # as many points of one day are drawn as points at every scale
 HATCH = "////"
 MARKERS = {
     "circle": "o",
@@ -54,7 +48,6 @@ MARKERS = {
     "pentagon": "p",
     "star": "*",
 }
-_LOCK = threading.Lock()  # matplotlib's font and glyph caches are not safe between threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +66,8 @@ class View:
         Pixels of the sheet at 100 dots an inch (PDF: the same size in inches).
     title
         Heading.
+    day
+        Only what happened on this day of the city, where a layer has times; None: everything.
     """
 
     layers: tuple[str, ...]
@@ -81,83 +76,7 @@ class View:
     width: int = 1600
     height: int = 1130
     title: str = ""
-
-
-def view_of(city: City, name: str, **more: Any) -> View:  # noqa: ANN401
-    """Return the view of one of the three maps."""
-    theme = folium_map.theme(name)
-    names = ("basemap", catalog.deepest_grids(city), "borders", "grid_labels")
-    points = (theme.points,) if theme.points else ()
-    return View((*names, *points), theme.indicator, **{"title": f"{city.name}{theme.zh}", **more})
-
-
-def parse_box(text: str) -> tuple[float, float, float, float] | None:
-    """Parse `west,south,east,north`; empty gives None, `BadInputError` says what was wrong."""
-    if not text:
-        return None
-    try:
-        west, south, east, north = (float(v) for v in text.split(","))
-    except ValueError:
-        raise BadInputError(
-            f"bbox {text!r}; allowed: four numbers west,south,east,north in degrees"
-        ) from None
-    return west, south, east, north
-
-
-def picture(city: City, view: View, *, scope: Scope, form: Literal["png", "pdf"] = "png") -> bytes:
-    """Draw a view.
-
-    Parameters
-    ----------
-    city
-        Snapshot.
-    view
-        What is on the sheet.
-    scope
-        Whose view: what it hides is not drawn; what it sees is said on the sheet.
-    form
-        `png` or `pdf`.
-
-    Returns
-    -------
-    bytes
-        The file.
-
-    Raises
-    ------
-    BadInputError
-        A size or box that cannot be drawn, or no Chinese font on this machine.
-    UnknownNameError
-        A layer or indicator that does not exist.
-    """
-    _check(view)
-    members = [entry for name in view.layers for entry in catalog.members(name)]
-    with _LOCK:
-        figure = Figure(figsize=(view.width / DPI, view.height / DPI), dpi=DPI, facecolor="white")
-        sheet = _Sheet(city, view, scope, figure)
-        for n, entry in enumerate(members):
-            sheet.draw(entry, z=n + 2)
-        sheet.furniture()
-        canvas = FigureCanvasPdf(figure) if form == "pdf" else FigureCanvasAgg(figure)
-        out = io.BytesIO()
-        if form == "pdf":
-            canvas.print_figure(out, format="pdf", metadata={"CreationDate": None, "Title": view.title})
-        else:
-            canvas.print_figure(out, format="png", pil_kwargs={"compress_level": 3})
-    return out.getvalue()
-
-
-def _check(view: View) -> None:
-    if not (view.width >= 200 and view.height >= 200 and view.width * view.height <= MOST_PIXELS):
-        raise BadInputError(
-            f"size {view.width} x {view.height}; allowed: 200 and more each way, {MOST_PIXELS:,} pixels in all"
-        )
-    if view.bbox is not None:
-        west, south, east, north = view.bbox
-        if not (-180 <= west < east <= 180 and -85 <= south < north <= 85):
-            raise BadInputError(
-                f"bbox {view.bbox}; allowed: west,south,east,north in degrees, west < east, south < north"
-            )
+    day: date | None = None
 
 
 @cache
@@ -173,7 +92,7 @@ def chinese_font(bold: bool = False) -> font_manager.FontProperties:  # noqa: FB
     )
 
 
-class _Sheet:
+class Sheet:
     """One sheet while it is drawn."""
 
     def __init__(self, city: City, view: View, scope: Scope, figure: Figure) -> None:
@@ -222,7 +141,7 @@ class _Sheet:
         made = source(self.city, entry)
         keep = visible(self.city, entry, self.scope)
         if isinstance(made, Crowd):
-            self._crowd(made, keep, look, z)
+            self._crowd(made, self._of_day(made, keep), look, z)
             return
         west, south, east, north = self.window
         _, features = made.geometry(self.zoom)
@@ -237,6 +156,14 @@ class _Sheet:
         if keep is not None:
             shown &= keep
         self._areas(entry, features, shown, look, indicator=selection.indicator, z=z)
+
+    def _of_day(self, made: Crowd, keep: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        if self.view.day is None or not made.entry.time:
+            return keep
+        begin = pd.Timestamp(self.view.day, tz=self.city.timezone)
+        times = made.frame[made.entry.time]
+        mine = ((times >= begin) & (times < begin + pd.Timedelta(days=1))).to_numpy(dtype=bool)
+        return mine if keep is None else mine & keep
 
     def _coloured(self) -> str:
         return next((n for n in self.view.layers if n in catalog.LAYERS and catalog.LAYERS[n].grids), "")
@@ -261,11 +188,11 @@ class _Sheet:
         ranks = self._ranks(entry, indicator) if indicator else None
         used: list[tuple[Entry, Style, str]] = []
         for e in look.entries:
-            rows = shown & (ranks == e.value if ranks is not None else _matches(column, e, look))
+            rows = shown & (ranks == e.value if ranks is not None else matches(column, e, look))
             if not rows.any():
                 continue
             used.append((e, look, entry.geometry))
-            path = _path(features, np.flatnonzero(rows), closed=entry.geometry == "polygon")
+            path = path_of(features, np.flatnonzero(rows), closed=entry.geometry == "polygon")
             self.axes.add_artist(self._patch(path, e, drawn, entry.geometry, ranked=bool(indicator), z=z))
         if look.mark is not None and not indicator:
             used += self._over(features, shown, look.mark, z)
@@ -285,7 +212,7 @@ class _Sheet:
             rows = shown & (column.codes == code) if column is not None and code is not None else None
             if rows is None or not rows.any():
                 continue
-            path = _path(features, np.flatnonzero(rows), closed=True)
+            path = path_of(features, np.flatnonzero(rows), closed=True)
             width = 0.0 if e.shape == "hatch" else mark.weight * 0.75
             self.axes.add_artist(
                 PathPatch(path, facecolor="none", edgecolor=e.colour, lw=width, zorder=z + 0.4, snap=False,
@@ -320,12 +247,16 @@ class _Sheet:
         entry = made.entry
         if look.label:
             self._labels(made, keep, look, z)
-        elif entry.crowd == "none" or self.zoom >= made.points_from:
+        elif entry.crowd == "none" or self.zoom >= made.points_from or self._few(entry, keep):
             self._points(made, keep, look, z)
         elif entry.crowd == "density":
             self._density(made, keep, z)
         else:
             self._clusters(made, keep, z)
+
+    def _few(self, entry: Layer, keep: NDArray[np.bool_] | None) -> bool:
+        """A day's worth is shown one by one."""
+        return bool(self.view.day and entry.time and keep is not None and np.count_nonzero(keep) <= FEW)
 
     def _tiles(self) -> Iterator[tuple[int, int, int]]:
         west, south, east, north = self.window
@@ -411,7 +342,7 @@ class _Sheet:
                     text = f"{n / 1000:.0f}k" if n > 9999 else str(n)
                     self.axes.text(x, y, text, color="white", ha="center", va="center", fontsize=7, zorder=z + 0.5,
                                    clip_on=True)  # fmt: skip
-        cluster = style.Entry("", "聚合点（数字为数量）", "cluster", "#33566f", "circle")
+        cluster = style.Entry("", f"{made.entry.zh}聚合点（数字为数量）", "cluster", "#33566f", "circle")
         self.legends.append((made.entry.zh, [(cluster, style.Style(), "point")]))
 
     def _density(self, made: Crowd, keep: NDArray[np.bool_] | None, z: int) -> None:
@@ -429,7 +360,7 @@ class _Sheet:
         for r, found in sorted(patches.items()):
             quads = np.concatenate(found)
             features = mvt.Features.boxes(quads.reshape(-1, 2), {}, np.arange(len(quads), dtype=np.uint64))
-            path = _path(features, np.arange(len(quads)), closed=True)
+            path = path_of(features, np.arange(len(quads)), closed=True)
             self.axes.add_artist(self._patch(path, style.DENSITY[r], look, "polygon", ranked=False, z=z))
         used = [(style.DENSITY[r], look, "polygon") for r in sorted(patches)]
         self.legends.append((f"{made.entry.zh}密度", used))
@@ -454,163 +385,3 @@ class _Sheet:
                 ha="center", va="center", zorder=z, clip_on=True,
                 bbox={"boxstyle": "square,pad=0.08", "facecolor": (1, 1, 1, 0.55), "edgecolor": "none"},
             )  # fmt: skip
-
-    # -- furniture ------------------------------------------------------------------------------------------
-
-    def furniture(self) -> None:
-        """Write title, legend, scale bar, north arrow, data date and scope."""
-        date, seen = folium_map.data_date(self.city), folium_map.scope_words(self.scope)
-        self.figure.text(
-            0.012, 1 - HEAD / 2, self.view.title, fontproperties=self.bold, fontsize=20, va="center"
-        )
-        facts = (
-            f"数据日期 {date}　可见范围：{seen.removeprefix('范围：')}　少于 {self.scope.k} 人的计数不显示"
-        )
-        self.figure.text(
-            0.012, FOOT / 2, facts, fontproperties=self.font, fontsize=10, va="center", color="#333333"
-        )
-        self.figure.text(
-            1 - 0.012, FOOT / 2, "三图 Santu　CGCS2000", fontproperties=self.font, fontsize=10, va="center", ha="right",
-            color="#333333",
-        )  # fmt: skip
-        self._north()
-        self._scale()
-        self._legend()
-
-    def _north(self) -> None:
-        _, _, east, north = self.window
-        x, y = east - 32 * self.pixel_m, north - 26 * self.pixel_m
-        u = self.pixel_m
-        arrow = Path([(x, y), (x - 9 * u, y - 34 * u), (x, y - 26 * u), (x + 9 * u, y - 34 * u), (x, y)])
-        self.axes.add_artist(PathPatch(arrow, facecolor="#222222", edgecolor="white", lw=1, zorder=90))
-        self.axes.text(
-            x, y + 2 * u, "北", fontproperties=self.bold, fontsize=12, ha="center", va="bottom", zorder=90
-        )
-
-    def _scale(self) -> None:
-        west, south, east, north = self.window
-        middle = 2 * np.arctan(np.exp((south + north) / 2 / (mvt.HALF_WORLD_M / np.pi))) - np.pi / 2
-        ground = float(np.cos(middle))  # metres on the ground a metre of the projection
-        length = nice_length((east - west) * ground / 6)
-        span, u = length / ground, self.pixel_m
-        x, y = west + 20 * u, south + 22 * u
-        for k, colour in enumerate(("#222222", "white")):
-            self.axes.add_artist(
-                Rectangle(
-                    (x + k * span / 2, y),
-                    span / 2,
-                    7 * u,
-                    facecolor=colour,
-                    edgecolor="#222222",
-                    lw=1,
-                    zorder=90,
-                )
-            )
-        text = f"{length / 1000:g} 公里" if length >= 1000 else f"{length:g} 米"
-        self.axes.text(
-            x + span,
-            y + 11 * u,
-            text,
-            fontproperties=self.font,
-            fontsize=10,
-            ha="right",
-            va="bottom",
-            zorder=90,
-        )
-        self.axes.text(
-            x, y + 11 * u, "0", fontproperties=self.font, fontsize=10, ha="left", va="bottom", zorder=90
-        )
-
-    def _legend(self) -> None:
-        panel = self.figure.add_axes((1 - PANEL, FOOT, PANEL - 0.012, 1 - HEAD - FOOT))
-        panel.set_axis_off()
-        width, height = self.view.width * (PANEL - 0.012), self.view.height * (1 - HEAD - FOOT)
-        panel.set_xlim(0, width)
-        panel.set_ylim(height, 0)
-        groups = [(title, used) for title, used in reversed(self.legends) if used]
-        lines = sum((1.6 if len(used) > 1 else 0) + len(used) for _, used in groups)
-        step = min(21.0, height / max(lines + 1, 1))
-        small = min(10.0, step * 0.5)
-        y = step
-        for title, used in groups:
-            if len(used) > 1:
-                panel.text(0, y, title, fontproperties=self.bold, fontsize=small * 1.1, va="center")
-                y += step
-            for one in used:
-                _swatch(panel, y, step, one)
-                panel.text(44, y, one[0].zh, fontproperties=self.font, fontsize=small, va="center")
-                y += step
-            y += 0.6 * step if len(used) > 1 else 0
-
-
-def _swatch(panel: Axes, y: float, step: float, used: tuple[Entry, Style, str]) -> None:
-    (e, look, kind), x = used, 6
-    h = step * 0.62
-    if kind == "polygon":
-        red, green, blue = (int(e.colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-        edge = e.colour if look.opacity < 0.2 else "#7b8790"
-        panel.add_patch(
-            Rectangle(
-                (x, y - h / 2),
-                26,
-                h,
-                facecolor=(red, green, blue, look.opacity),
-                edgecolor=edge,
-                lw=max(look.weight, 0.6),
-            )
-        )
-    elif kind == "over":
-        hatch = HATCH if e.shape == "hatch" else None
-        width = 0.6 if hatch else look.weight
-        panel.add_patch(
-            Rectangle((x, y - h / 2), 26, h, facecolor="none", edgecolor=e.colour, lw=width, hatch=hatch)
-        )
-    elif kind == "line":
-        panel.plot([x, x + 26], [y, y], color=e.colour, lw=look.weight + 1)
-    else:
-        face, edge, width = ("none", e.colour, 2) if kind == "mark" else (e.colour, "white", 0.6)
-        panel.plot([x + 13], [y], linestyle="none", marker=MARKERS.get(e.shape, "o"), markersize=h * 0.62,
-                   markerfacecolor=face, markeredgecolor=edge, markeredgewidth=width)  # fmt: skip
-
-
-def nice_length(most_m: float) -> float:
-    """Return the longest 1, 2 or 5 times a power of ten that is no longer than `most_m`, metres."""
-    power = 10.0 ** np.floor(np.log10(most_m))
-    return float(max(step * power for step in (1, 2, 5) if step * power <= most_m))
-
-
-def _matches(column: mvt.Column | None, e: Entry, look: Style) -> NDArray[np.bool_] | bool:
-    """Which features an entry stands for, by the encoded value of the style's property."""
-    if column is None or not look.by:
-        return e is look.entries[0]
-    codes = {value: i for i, value in enumerate(column.dictionary)}
-    code = codes.get(mvt.encode_value(e.value))
-    mine: NDArray[np.bool_] = column.codes == (-9 if code is None else code)
-    if e is look.entries[-1]:
-        known = [codes[v] for v in (mvt.encode_value(o.value) for o in look.entries) if v in codes]
-        mine = mine | ~np.isin(column.codes, known)
-    return mine
-
-
-def _path(features: mvt.Features, rows: NDArray[np.int64], *, closed: bool) -> Path:
-    """One compound path of many features; lines and rings begin with a move, rings are closed."""
-    counts = np.diff(features.rows)[rows]
-    parts = _ranges(features.rows[rows], counts)
-    lengths = np.diff(features.parts)[parts]
-    vertices = features.xy[_ranges(features.parts[parts], lengths)]
-    first = np.zeros(len(lengths), np.int64)
-    np.cumsum(lengths[:-1], out=first[1:])
-    codes = np.full(len(vertices), Path.LINETO, Path.code_type)
-    codes[first] = Path.MOVETO
-    if closed:
-        ends = first + lengths
-        vertices = np.insert(vertices, ends, vertices[first], axis=0)
-        codes = np.insert(codes, ends, Path.CLOSEPOLY)
-    return Path(vertices, codes)
-
-
-def _ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Concatenated ranges start .. start + count."""
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) - np.repeat(ends - counts, counts) + np.repeat(starts, counts)
