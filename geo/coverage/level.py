@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from geo.camera.pixels import ground_reach_m, pixels_per_m, reach_m
 from geo.errors import UnknownNameError
+from geo.schema import IMAGE_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,20 +45,7 @@ PROFILES: Mapping[str, Mapping[str, float]] = {
         "scrutinise": 1500.0,
     },
 }
-NAMES_ZH: Mapping[str, str] = {
-    "monitor": "监视",
-    "detect": "探测",
-    "observe": "观察",
-    "recognise": "识别",
-    "identify": "辨认",
-    "overview": "概览",
-    "outline": "轮廓",
-    "discern": "分辨",
-    "perceive": "察觉",
-    "characterise": "特征",
-    "validate": "确认",
-    "scrutinise": "细查",
-}
+NAMES_ZH: Mapping[str, str] = IMAGE_LEVELS
 DEFAULT_PROFILE = "en62676-4:2014"
 # Suggested level of each target class; a city may set its own per target (required_level).
 CLASS_LEVELS: Mapping[int, str] = {1: "recognise", 2: "observe", 3: "detect"}

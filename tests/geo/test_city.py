@@ -9,7 +9,7 @@ import shapely
 
 from geo import schema
 from geo.city import Memo
-from geo.errors import CrsMismatchError, SchemaError
+from geo.errors import CrsMismatchError, SchemaError, UnknownNameError
 
 
 def cameras(ids, crs, x, y):
@@ -28,7 +28,7 @@ def test_tables_are_in_metres_and_degrees(tiny_city):
 def test_unknown_tables_and_attributes_are_errors(tiny_city):
     with pytest.raises(AttributeError):
         tiny_city.monitors  # noqa: B018
-    with pytest.raises(schema.UnknownNameError, match="cameras"):
+    with pytest.raises(UnknownNameError, match="cameras"):
         tiny_city.table("monitors")
 
 
