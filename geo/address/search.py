@@ -16,7 +16,7 @@ import shapely
 from geo.address import gazetteer as gz
 from geo.address.areas import ANOTHER_ROAD, Areas, left_over
 from geo.address.entities import Entities
-from geo.address.found import VARIANT, Found, Hit, Mention
+from geo.address.found import EXACT, VARIANT, Found, Hit, Mention
 from geo.address.names import ROAD_ENDS, TELLING
 from geo.address.normalize import fold_text
 from geo.address.numbers import Numbers
@@ -30,6 +30,7 @@ WILD = 0.9  # cost of a name from which it counts only in the district that the 
 STEM_ENDS = ROAD_ENDS + "0123456789"
 MANY = 60  # entities of one name: more are first narrowed by district, road or a near point
 ENOUGH = 4.6
+BEHIND = 0.4  # how far a compound that is named right after its door stands above the door
 _Posting = tuple[int, int, float, int]
 
 
@@ -101,8 +102,22 @@ class Search:
                 0 < found.unexplained < ANOTHER_ROAD
                 and (found.hit.cost > 0 or text[found.start - 1] in TELLING)
             )  # 下|塘头 is another place than 塘头; 大|丰路 is not 丰兴路 with a character missing
+        self._named_behind(out)
         out.sort(key=lambda f: -f.score)
         return out
+
+    def _named_behind(self, found: Sequence[Found]) -> None:
+        """Prefer the compound to its door where both are said: 柏坊路11号柏坊苑小区 is the compound."""
+        g = self.gazetteer
+        doors = {(f.end, f.plate): f for f in found if f.kind == gz.STREET and f.number == EXACT}
+        for f in found if doors else ():
+            if f.kind != gz.COMPOUND or f.hit.cost or f.penalty or f.precision != "compound":
+                continue
+            door = doors.get((f.start, int(g.compound_plate[f.at])))
+            if door is not None:
+                areas = (f.agreed - f.conflict) - (door.agreed - door.conflict)
+                f.score = max(f.score, door.score + BEHIND + areas)
+                f.start, f.unexplained = door.start, door.unexplained
 
     def _entity(self, text: str, hit: Hit, kind: int, at: int, penalty: float, flag: int) -> list[Found]:
         """Evidence for one entity that a name may mean."""
