@@ -75,6 +75,8 @@ class ServerState:
         with self.lock:
             with self.store.transaction() as change:
                 change.upsert(table, row)
+                if table == "cameras":
+                    change.upsert("camera_states", _log_entry(row))
                 change.audit(scope.who, f"{KIND_OF[table]}.state", key, value)
             noted = self.live.note(KIND_OF[table], key, {"state": value})
             if self._pending is None or not self._pending.is_alive():
@@ -178,6 +180,14 @@ class ServerState:
         names = schema.table("incidents").names
         filled = frame[list(names)].combine_first(known.loc[:, list(names)]).loc[frame.index]
         return schema.checked("incidents", gpd.GeoDataFrame(filled, geometry=frame.geometry, crs=frame.crs))
+
+
+def _log_entry(row: gpd.GeoDataFrame) -> pd.DataFrame:
+    """Entry of the state log for one camera: its new state, since when."""
+    key, at = str(row.index[0]), row["state_since"].iloc[0]
+    index = pd.Index([f"{key}@{at.isoformat()}"], name="state_id", dtype="str")
+    frame = pd.DataFrame({"camera_id": [key], "state": [row["state"].iloc[0]], "at": [at]}, index=index)
+    return schema.checked("camera_states", frame)
 
 
 def current_city(store: Store) -> City:

@@ -16,6 +16,7 @@ import shapely
 
 from geo.camera import completeness, devices, poles
 from geo.camera.health import rates
+from geo.camera.history import current_states, on_at, online_rates, state_log
 from geo.camera.pixels import pixels_per_m
 from geo.count import roll_up
 from geo.coverage import blind_spot, outage, staircase
@@ -29,6 +30,7 @@ from geo.coverage.view import scene
 from geo.coverage.watch import STEPS, part, watch
 from geo.coverage.what_if import what_if
 from geo.errors import NotFoundError, UnknownNameError
+from geo.target import CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +46,8 @@ if TYPE_CHECKING:
     from geo.coverage.watch import Watch
     from geo.coverage.what_if import Change
 
-WATCHED = ("cameras", "buildings", "occluders")
+WATCHED = ("cameras", "camera_states", "buildings", "occluders")
+MOMENTS = 60  # of a period, at which the effective rate is looked up
 GROUND = (*WATCHED, "grids", "water")
 RECENT = pd.Timedelta(days=90)
 GROUPS = {"camera": "监控点", "pole": "杆件", "switch": "交换机 / 供电回路", "unit": "管理单位"}
@@ -56,9 +59,15 @@ def scene_of(city: City) -> Scene:
 
 
 def cameras_of(city: City, *, secret: bool = False) -> gpd.GeoDataFrame:
-    """Cameras that may leave a trace: without `secret`, only those that are not secret."""
-    cameras = city.cameras
-    return cameras if secret else cameras[(cameras["secrecy"] != 1).fillna(value=True).to_numpy(dtype=bool)]
+    """Cameras in their newest state that may leave a trace: without `secret`, only those that are not secret."""
+
+    def compute() -> gpd.GeoDataFrame:
+        cameras, states = city.cameras, city.degrees("camera_states")
+        if len(states):
+            cameras = cameras.assign(state=current_states(cameras, states).astype(cameras["state"].dtype))
+        return cameras if secret else cameras[(cameras["secrecy"] != 1).fillna(value=True).to_numpy(dtype=bool)]
+
+    return city.derive(f"cameras:{secret}", ("cameras", "camera_states"), compute)
 
 
 def watch_of(city: City, *, secret: bool = False, home: bool = True) -> Watch:
@@ -264,6 +273,115 @@ def summary_of(city: City, *, secret: bool = False, within: frozenset[str] | Non
         completeness(cameras),
         basis,
     )
+
+
+@dataclass(frozen=True)
+class Period:
+    """How the cameras did over a period (时段运行): online hours, and coverage by what was in order.
+
+    Attributes
+    ----------
+    start, end
+        [start, end).
+    units, cameras
+        `camera.history.online_rates`.
+    effective
+        By `target_class`: `numerator` target-moments at which a camera that reaches the required level was in
+        order, `denominator` all target-moments (listed targets × moments), `rate`.
+    entries
+        Entries of the log that were known; 0: nothing can be said of the period.
+    """
+
+    start: pd.Timestamp
+    end: pd.Timestamp
+    units: pd.DataFrame
+    cameras: pd.DataFrame
+    effective: pd.DataFrame
+    entries: int
+
+    def as_json(self, top: int) -> dict[str, Any]:
+        """Return plain data, of the cameras the `top` worst."""
+        return {
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "entries": self.entries,
+            "units": _records(self.units.round(6).reset_index()),
+            "worst": _records(self.cameras.head(top).round(6).reset_index()),
+            "effective": _records(self.effective),
+        }
+
+
+def period_of(
+    city: City,
+    *,
+    end: pd.Timestamp,
+    days: int = 30,
+    secret: bool = False,
+    within: frozenset[str] | None = None,
+) -> Period:
+    """Online and effective rates over the `days` before `end` (时段在线率与有效覆盖率).
+
+    The effective rate looks at `MOMENTS` moments, evenly spread. `within`: only cameras and targets in these
+    lowest grids; a camera beyond the border still counts for a target.
+    """
+    start = end - pd.Timedelta(days=days)
+    cameras, states = cameras_of(city, secret=secret), city.degrees("camera_states")
+    log, table = state_log(cameras, states), ledger_of(city, secret=secret)
+    moments = pd.DatetimeIndex(start + (end - start) * ((np.arange(MOMENTS) + 0.5) / MOMENTS))
+    on = on_at(cameras.index, log, moments)
+    mine = cameras
+    if within is not None:
+        table = table[table["grid_id"].isin(within)]
+        mine = cameras[pd.Series(grid_of(city, cameras.geometry), index=cameras.index).isin(within)]
+    pairs = table["cameras"].str.split(";").explode()
+    row = cameras.index.get_indexer(pd.Index(pairs))
+    watched = pd.DataFrame(on[row] & (row >= 0)[:, None], index=pairs.index).groupby(level=0).any()
+    hits = watched.sum(axis=1).groupby(table["target_class"]).sum().reindex(CLASSES, fill_value=0)
+    listed = table["target_class"].value_counts().reindex(CLASSES, fill_value=0) * MOMENTS
+    effective = pd.DataFrame(
+        {
+            "target_class": CLASSES,
+            "numerator": hits.to_numpy(dtype=int),
+            "denominator": listed.to_numpy(dtype=int),
+            "rate": hits.to_numpy(dtype=float) / listed.where(listed > 0).to_numpy(dtype=float),
+        }
+    )
+    units, rows = online_rates(mine, states, start=start, end=end)
+    return Period(start, end, units, rows, effective, len(log))
+
+
+def reachable_of(city: City, *, secret: bool = False) -> dict[str, Any]:
+    """What steerable cameras could turn to (可转达范围), apart from every rate: field areas, m², and targets.
+
+    Returns
+    -------
+    dict
+        `steerable` cameras; sum of their fields of view `home_m2` (preset) and `reachable_m2` (all they can
+        turn to); per class `targets`: listed, covered at home, and covered if every one of them happened to
+        look there at once, which they cannot.
+    """
+
+    def compute() -> dict[str, Any]:
+        home, wide = watch_of(city, secret=secret), watch_of(city, secret=secret, home=False)
+        rows = wide.fields.optics["steerable"].to_numpy(dtype=bool) & (wide.fields.optics["why_not"] == "").to_numpy()
+        far = book.ledger(city.targets, wide)
+        near = ledger_of(city, secret=secret)
+        return {
+            "steerable": int(rows.sum()),
+            "home_m2": round(float(home.fields.area_m2[rows].sum()), 1),
+            "reachable_m2": round(float(wide.fields.area_m2[rows].sum()), 1),
+            "targets": [
+                {
+                    "target_class": c,
+                    "listed": int((near["target_class"] == c).sum()),
+                    "home": int(near.loc[near["target_class"] == c, "covered"].sum()),
+                    "reachable": int(far.loc[far["target_class"] == c, "covered"].sum()),
+                }
+                for c in CLASSES
+            ],
+        }
+
+    return city.derive(f"reachable:{secret}", (*WATCHED, "targets", "grids"), compute)
 
 
 def streets_of(city: City) -> Network:

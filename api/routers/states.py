@@ -1,6 +1,6 @@
 """State of a facility or a camera as its platform reports it (设施与监控点状态): durable, live, audited."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path
@@ -36,10 +36,10 @@ def camera_state(
     state: StateDep,
     scope: ScopeDep,
     value: Annotated[str, Body(alias="state", description=", ".join(schema.CAMERA_STATES))],
-    at: Annotated[datetime | None, Body(description="Since when it is so; ISO 8601 with zone")] = None,
+    at: Annotated[datetime | None, Body(description="Since when it is so; ISO 8601 with zone; default: now")] = None,
 ) -> dict[str, Any]:
     """Set the state of a camera; the answer comes when it is on disk. Secret cameras only for their role."""
-    return _set(state, scope, "cameras", camera_id, value, {"state_since": at})
+    return _set(state, scope, "cameras", camera_id, value, {"state_since": at or datetime.now(UTC)})
 
 
 def _set(

@@ -92,7 +92,8 @@ def duplicates(cameras: gpd.GeoDataFrame) -> pd.DataFrame:
     """
     ids = cameras.index.astype("str").to_numpy(dtype=object)
     plain = pd.Series(ids).str.replace(r"\s", "", regex=True).str.upper()
-    first = plain.groupby(plain).transform(lambda g: g.index[0]).to_numpy()
+    code = pd.factorize(plain)[0]
+    first = np.unique(code, return_index=True)[1][code]
     by_code = first != np.arange(len(ids))
     one, two = _pairs(cameras, SAME_PLACE_M)
     bearing = _number(cameras, "bearing_deg")
@@ -145,7 +146,7 @@ def _named(cameras: pd.DataFrame, one: NDArray[np.intp], two: NDArray[np.intp]) 
     n = len(cameras)
     links = coo_array((np.ones(len(one), dtype=np.int8), (one, two)), shape=(n, n))
     group = connected_components(links, directed=False)[1] if n else np.empty(0, dtype=int)
-    first = pd.Series(np.arange(n)).groupby(group).transform("min").to_numpy(dtype=int)
+    first = np.unique(group, return_index=True)[1][group]
     return pd.Series(cameras.index.astype("str").to_numpy(dtype=object)[first], index=cameras.index)
 
 

@@ -85,7 +85,7 @@ class Cells:
         return pd.Series(np.bincount(self.zone, values, minlength=len(self.zones)), index=self.zones)
 
 
-def cells(zones: pd.Series, shapes: NDArray[np.object_], *, more: NDArray[np.object_] | None = None) -> Cells:
+def cells(zones: pd.Series, shapes: NDArray[np.object_], *, cuts: NDArray[np.object_] | None = None) -> Cells:
     """Cut zones along the outlines of fields of view (按可视域边界剖分).
 
     Parameters
@@ -94,8 +94,9 @@ def cells(zones: pd.Series, shapes: NDArray[np.object_], *, more: NDArray[np.obj
         Polygons in metres; those that overlap are cut independently.
     shapes
         Fields of view; empty ones see nothing.
-    more
-        Further lines or polygons whose outlines cut too (the ends of image levels).
+    cuts
+        Lines that hold every outline, where the caller knows fewer of them than the shapes have: shapes that
+        share most of their outline need not cut twice. Default: the outlines of `shapes`.
 
     Returns
     -------
@@ -103,19 +104,21 @@ def cells(zones: pd.Series, shapes: NDArray[np.object_], *, more: NDArray[np.obj
         Only cells that someone sees.
     """
     areas = np.asarray(zones, dtype=object)
-    outlines = shapes if more is None else np.concatenate([shapes, more])
+    outlines = shapely.boundary(shapes) if cuts is None else cuts
     outlines = outlines[~(shapely.is_empty(outlines) | shapely.is_missing(outlines))]
     zone, outline = shapely.STRtree(outlines).query(areas, predicate="intersects")
     order = np.argsort(zone, kind="stable")
     zone, outline = zone[order], outline[order]
-    lines = _clipped(shapely.boundary(outlines), outline, areas, zone)
+    lines = _clipped(outlines, outline, areas, zone)
     rows, first = np.unique(zone, return_index=True)
-    found: list[NDArray[np.object_]] = []
+    whole = np.setdiff1d(np.flatnonzero(~shapely.is_missing(areas)), rows)  # one field or none on all of it
+    parts, of = shapely.get_parts(areas[whole], return_index=True)
+    found, where_ = [parts], [whole[of]]
     for row, group in zip(rows, np.split(lines, first[1:]) if len(rows) else [], strict=True):
         noded = shapely.union_all(np.append(group, shapely.boundary(areas[row])), grid_size=SNAP_M)
         found.append(shapely.get_parts(shapely.polygonize(shapely.get_parts(noded))))
-    shape = np.concatenate(found) if found else np.empty(0, dtype=object)
-    where = np.repeat(rows, [len(f) for f in found]).astype(np.intp)
+        where_.append(np.full(len(found[-1]), row))
+    shape, where = np.concatenate(found), np.concatenate(where_).astype(np.intp)
     area = shapely.area(shape)
     keep = area > LEAST_M2
     shape, where, area = shape[keep], where[keep], area[keep]
@@ -149,7 +152,7 @@ def _clipped(
         (box[:, 0] > limits[:, 0]) & (box[:, 1] > limits[:, 1])
         & (box[:, 2] < limits[:, 2]) & (box[:, 3] < limits[:, 3])
     )  # fmt: skip
-    upright = shapely.area(shapely.box(*shapely.bounds(areas).T)) <= shapely.area(areas) * (1 + 1e-12)
+    upright = _upright(areas)
     for row in np.unique(zone[~within & upright[zone]]):
         mine = _rows_of(zone, row, ~within)
         result[mine] = shapely.clip_by_rect(result[mine], *shapely.bounds(areas[row]))
@@ -166,19 +169,15 @@ def _rows_of(zone: Ints, row: int, keep: NDArray[np.bool_]) -> Ints:
     return low + np.flatnonzero(keep[low:high])
 
 
-def free_area(
-    zones: pd.Series, blocks: NDArray[np.object_], water: NDArray[np.object_] | None = None
-) -> pd.Series:
+def free_area(zones: pd.Series, solid: NDArray[np.object_]) -> pd.Series:
     """Public free space per zone (公共可用空间面积): zone minus buildings minus water, m².
 
     Parameters
     ----------
     zones
         Polygons in metres.
-    blocks
-        Disjoint polygons of buildings.
-    water
-        Disjoint polygons without buildings (`open_water`).
+    solid
+        Disjoint polygons of buildings, and of water without buildings (`open_water`).
 
     Returns
     -------
@@ -186,10 +185,7 @@ def free_area(
         m² on the index of `zones`, never below 0.
     """
     areas = np.asarray(zones, dtype=object)
-    taken = overlap(areas, blocks)
-    if water is not None and len(water):
-        taken += overlap(areas, water)
-    return pd.Series(np.maximum(shapely.area(areas) - taken, 0.0), index=zones.index)
+    return pd.Series(np.maximum(shapely.area(areas) - overlap(areas, solid), 0.0), index=zones.index)
 
 
 def open_water(water: NDArray[np.object_], blocks: NDArray[np.object_]) -> NDArray[np.object_]:
@@ -218,6 +214,22 @@ def overlap(areas: NDArray[np.object_], parts: NDArray[np.object_]) -> Floats:
     zone, part = shapely.STRtree(parts).query(areas, predicate="intersects")
     whole = shapely.contains_properly(areas[zone], parts[part])
     size = shapely.area(parts)[part]
-    cut = np.flatnonzero(~whole)
-    size[cut] = shapely.area(shapely.intersection(areas[zone[cut]], parts[part[cut]]))
+    size[~whole] = _common(areas, zone[~whole], parts[part[~whole]])
     return np.bincount(zone, size, minlength=len(areas)).astype(np.float64)
+
+
+def _common(areas: NDArray[np.object_], zone: Ints, parts: NDArray[np.object_]) -> Floats:
+    """Area of each part within its zone, m²; `zone` ascending."""
+    size = np.zeros(len(zone))
+    upright = _upright(areas)[zone]
+    for row in np.unique(zone[upright]):
+        low, high = np.searchsorted(zone, [row, row + 1])
+        size[low:high] = shapely.area(shapely.clip_by_rect(parts[low:high], *shapely.bounds(areas[row])))
+    size[~upright] = shapely.area(shapely.intersection(areas[zone[~upright]], parts[~upright]))
+    return size
+
+
+def _upright(areas: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Whether each zone is a rectangle along the axes."""
+    box = shapely.bounds(areas)
+    return (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1]) <= shapely.area(areas) * (1 + 1e-12)

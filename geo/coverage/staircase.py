@@ -11,6 +11,7 @@ import shapely
 
 from geo.coverage.fraction import cells, free_area, open_water, overlap
 from geo.coverage.road import stretches
+from geo.coverage.view import areal
 from geo.coverage.watch import STEPS
 
 if TYPE_CHECKING:
@@ -66,12 +67,13 @@ def survey(
     blocks = watch.fields.scene.flat.blocks
     lakes = np.empty(0, dtype=object) if water is None or len(water) == 0 else open_water(water, blocks)
     viewers = watch.viewers(px_m, nominal=False)
-    cut = cells(zones, viewers.shapes)
+    cut = cells(zones, viewers.shapes, cuts=watch.outlines(px_m))
     solid = np.maximum(cut.area_m2 - overlap(cut.shape, lakes), 0.0)
     held = viewers.holds(cut.cell, cut.viewer, len(cut.zone))
-    free = free_area(zones, blocks, lakes)
+    ground = np.concatenate([blocks, lakes])
+    free = free_area(zones, ground)
     result = pd.DataFrame(
-        {"free_m2": free, "nominal": _nominal(zones, watch, blocks, lakes)}, index=zones.index
+        {"free_m2": free, "nominal": _nominal(zones, watch, free, ground)}, index=zones.index
     )
     for step in STEPS:
         if step != "nominal":
@@ -84,25 +86,28 @@ def survey(
 
 
 def _nominal(
-    zones: pd.Series, watch: Watch, blocks: NDArray[np.object_], lakes: NDArray[np.object_]
+    zones: pd.Series, watch: Watch, free: pd.Series, solid: NDArray[np.object_]
 ) -> NDArray[np.float64]:
-    """Free ground within the range of some camera, per zone, m²; one circle a pole."""
-    discs = watch.discs()
+    """Free ground within the range of some camera, per zone, m²; one circle a pole.
+
+    Counted from what lies beyond every range: in a city that is the lesser part.
+    """
+    discs = watch.discs
     xy, size = watch.fields.xy, shapely.area(discs)
     order = np.lexsort((-size, xy[:, 1], xy[:, 0]))
     order = order[size[order] > 0]
     new = np.ones(len(order), dtype=bool)
     new[1:] = (xy[order[1:]] != xy[order[:-1]]).any(axis=1)
     discs = discs[order[new]]
-    areas = np.asarray(zones, dtype=object)
-    zone, disc = shapely.STRtree(discs).query(areas, predicate="intersects")
+    beyond = np.array(zones, dtype=object)
+    zone, disc = shapely.STRtree(discs).query(beyond, predicate="intersects")
     sort = np.argsort(zone, kind="stable")
     rows, first = np.unique(zone[sort], return_index=True)
-    reached = np.full(len(areas), shapely.Polygon(), dtype=object)
-    for row, group in zip(rows, np.split(discs[disc[sort]], first[1:]) if len(rows) else [], strict=True):
-        reached[row] = shapely.union_all(group)
-    reached[rows] = shapely.intersection(reached[rows], areas[rows])
-    return np.asarray(shapely.area(reached) - overlap(reached, blocks) - overlap(reached, lakes))
+    groups = np.split(discs[disc[sort]], first[1:]) if len(rows) else []
+    beyond[rows] = areal(
+        shapely.difference(beyond[rows], np.array([shapely.union_all(g) for g in groups], dtype=object))
+    )
+    return np.asarray(free - free_area(pd.Series(beyond), solid).to_numpy())
 
 
 def roads(lines: pd.Series, watch: Watch, *, px_m: float = AREA_PX_M) -> pd.DataFrame:

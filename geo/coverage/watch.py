@@ -48,6 +48,7 @@ STEPS: Mapping[str, str] = {
     "twice": "且两台以上设备",
 }
 LIT = (2, 3, 4)
+NEAR_ARC = 5e-4  # chords of 2° lie up to 1.5e-4 of the radius within their arc
 DISC = np.linspace(0, TWO_PI, 73)[:-1]
 
 
@@ -72,7 +73,7 @@ class Watch:
     lit: Mask
     device: Ints
     ids: NDArray[np.object_]
-    _levels: dict[float, NDArray[np.object_]] = field(default_factory=dict)
+    levels: dict[float, NDArray[np.object_]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of cameras."""
@@ -86,7 +87,7 @@ class Watch:
 
     def sharp(self, px_m: float) -> NDArray[np.object_]:
         """Part of each field of view with this pixel density (达到等级的可视域), computed once per level."""
-        if px_m not in self._levels:
+        if px_m not in self.levels:
             result = np.full(len(self), shapely.Polygon(), dtype=object)
             rows = self.fields.rows
             reach = self.reach_m(px_m)[rows]
@@ -95,9 +96,20 @@ class Watch:
             cut = np.flatnonzero(~whole & (reach > self.fields.sectors.near))
             nearer = with_range(self.fields.sectors.take(cut), reach[cut])
             result[rows[cut]] = seen(nearer, self.fields.scene)[0]
-            self._levels[px_m] = result
-        return self._levels[px_m]
+            self.levels[px_m] = result
+        return self.levels[px_m]
 
+    def outlines(self, px_m: float) -> NDArray[np.object_]:
+        """Lines that hold the outlines of all fields and of their sharp parts, none of them twice (轮廓线).
+
+        A sharp part ends at an arc; the rest of its outline is that of its field.
+        """
+        rows = self.fields.rows
+        cut = rows[self.sharp(px_m)[rows] != self.fields.shapes[rows]]
+        ends = _far_edges(self.sharp(px_m)[cut], self.fields.xy[cut], self.reach_m(px_m)[cut])
+        return np.concatenate([shapely.boundary(self.fields.shapes[rows]), ends])
+
+    @cached_property
     def discs(self) -> NDArray[np.object_]:
         """Circle of the range of every camera with a place that takes part, whatever it looks at (名义范围)."""
         optics, xy = self.fields.optics, self.fields.xy
@@ -115,7 +127,7 @@ class Watch:
 
         Without `nominal` the circles are empty.
         """
-        circles = self.discs() if nominal else np.full(len(self), shapely.Polygon(), dtype=object)
+        circles = self.discs if nominal else np.full(len(self), shapely.Polygon(), dtype=object)
         return Viewers(self, np.concatenate([circles, self.fields.shapes, self.sharp(px_m)]))
 
 
@@ -207,6 +219,23 @@ def watch(
     )
 
 
+def _far_edges(
+    shapes: NDArray[np.object_], eyes: NDArray[np.float64], reach: NDArray[np.float64]
+) -> NDArray[np.object_]:
+    """Runs of edges of the shapes whose ends lie at its reach: the chords of arcs."""
+    ring, shape = shapely.get_parts(shapely.boundary(shapes), return_index=True)
+    xy, line = shapely.get_coordinates(ring, return_index=True)
+    owner = shape[line]
+    far = np.hypot(*(xy - eyes[owner]).T) >= reach[owner] * (1 - NEAR_ARC)
+    first = far & np.append(True, (line[1:] != line[:-1]) | ~far[:-1])
+    run = (np.cumsum(first) - 1)[far]
+    long = (np.bincount(run, minlength=1) > 1)[run] if len(run) else run.astype(bool)
+    number = np.unique(run[long], return_inverse=True)[1]
+    if len(number) == 0:
+        return np.empty(0, dtype=object)
+    return np.asarray(shapely.linestrings(xy[far][long], indices=number), dtype=object)
+
+
 def part(watch: Watch, rows: Ints) -> Watch:
     """Return some cameras of a watch, nothing computed again (局部)."""
     fields_ = watch.fields
@@ -224,7 +253,8 @@ def part(watch: Watch, rows: Ints) -> Watch:
         fields_.scene,
         fields_.crs,
     )
-    return Watch(some, watch.on[rows], watch.lit[rows], watch.device[rows], watch.ids[rows])
+    levels = {px_m: shapes[rows] for px_m, shapes in watch.levels.items()}
+    return Watch(some, watch.on[rows], watch.lit[rows], watch.device[rows], watch.ids[rows], levels)
 
 
 def together(one: Watch, two: Watch) -> Watch:
@@ -248,6 +278,7 @@ def together(one: Watch, two: Watch) -> Watch:
         np.concatenate([one.lit, two.lit]),
         device,
         np.concatenate([one.ids, two.ids]),
+        {px_m: np.concatenate([shapes, two.sharp(px_m)]) for px_m, shapes in one.levels.items()},
     )
 
 

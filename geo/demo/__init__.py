@@ -61,7 +61,9 @@ def facts(seed: int, scale: str, today: str, hot: pd.DataFrame) -> dict[str, Any
     """Facts about a demo city that its snapshot and its store carry (`City.meta`), ready for JSON."""
     spots = hot.reset_index().assign(starts=hot["starts"].dt.strftime("%F").to_numpy(),
                                      ends=hot["ends"].dt.strftime("%F").to_numpy())  # fmt: skip
-    return {"demo": {"seed": seed, "scale": scale, "today": today, "hot_spots": spots.to_dict("records")}}
+    line = watch.published_line(SCALES[scale])
+    return {"demo": {"seed": seed, "scale": scale, "today": today, "hot_spots": spots.to_dict("records"),
+                     "covered": {str(c): {"covered": k, "listed": n} for c, (k, n) in line.items()}}}  # fmt: skip
 
 
 def planted(city: City) -> pd.DataFrame:
@@ -134,6 +136,7 @@ def _made(size: plan.Size, seed: int, today: pd.Timestamp) -> tuple[dict[str, pd
     grids, history = places.grids(city, built, today, rng["grids"])
     hot = life.hot_spots(city, here, size, today, rng["hot"])
     incidents, hot = life.incidents(city, here, hot, size, today, rng["incidents"])
+    walls = watch.occluders(built, named, rng["occluders"])
     return {
         "boundary": places.boundary(city),
         "grids": grids,
@@ -144,8 +147,8 @@ def _made(size: plan.Size, seed: int, today: pd.Timestamp) -> tuple[dict[str, pd
         "addresses": address,
         "aliases": places.aliases(built, standard, today, rng["aliases"]),
         "cameras": cameras,
-        "targets": watch.targets(cameras, optics, built, size, rng["targets"]),
-        "occluders": watch.occluders(built, named, rng["occluders"]),
+        "targets": watch.targets(cameras, optics, built, walls["geometry"].to_numpy(), size, rng["targets"]),
+        "occluders": walls,
         "forbidden": watch.forbidden(built, rng["forbidden"]),
         "facilities": life.facilities(city, built, standard, today, rng["facilities"]),
         "hazards": life.hazards(built, size, today, rng["hazards"]),

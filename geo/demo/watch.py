@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from geo.demo import plots as pt
 from geo.demo import streets as st
 from geo.demo.text import joined, numbers
+from geo.errors import BadInputError
 
 if TYPE_CHECKING:
     from geo.demo.plan import Plan, Size
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
 POLE_STEP_M = 20.0
 TARGET_RATES = {1: 0.964, 2: 0.895, 3: 0.786}
-"""Share of targets of each class that are planted in front of a working camera (published figures)."""
+"""Share of targets of each class that are planted in front of a working camera (published figures of Zibo)."""
+CLASS_SHARES = {1: 0.12, 2: 0.28, 3: 0.60}
+ROUNDS = 200
+HIGH_FLOORS = 4  # higher than every camera
+WALL_M = 0.5  # a camera nearer to a wall than this may be taken to hang on it
 REQUIRED = {1: "recognise", 2: "observe", 3: "detect"}
 _PPM = {1: 125.0, 2: 62.5, 3: 25.0}  # EN 62676-4:2014, px/m
 _TARGET_KINDS = {
@@ -182,24 +187,89 @@ def _register(
     )
 
 
-def targets(
-    register: pd.DataFrame, true: pd.DataFrame, plots: Plots, size: Size, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Listed places (监控目标): the published share stands in front of a working, fully described camera.
+def published_line(size: Size) -> dict[int, tuple[int, int]]:
+    """Targets planted in front of a camera, and listed, per class (埋设的覆盖口径): the published rates, whole places.
 
-    The others stand where no working camera is within its range. `list_version` is one list.
+    A ledger of the demo city must find exactly these numerators and denominators.
     """
-    n = size.targets
-    cls = rng.choice([1, 2, 3], n, p=[0.12, 0.28, 0.60])
-    seen = rng.random(n) < np.array([0.0, *TARGET_RATES.values()])[cls]
-    good = (
+    listed = {c: round(size.targets * share) for c, share in CLASS_SHARES.items()}
+    listed[3] = size.targets - listed[1] - listed[2]
+    return {c: (round(TARGET_RATES[c] * n), n) for c, n in listed.items()}
+
+
+def targets(
+    register: pd.DataFrame,
+    true: pd.DataFrame,
+    plots: Plots,
+    walls: np.ndarray,
+    size: Size,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Listed places (监控目标): as many as `published_line` says stand in plain sight of a described camera.
+
+    In plain sight: within four fifths of its opening and its pixel range, and no building or wall crosses the line
+    to it. The others stand outside every opening and range, or behind a high building.
+    """
+    line = published_line(size)
+    cls = rng.permutation(np.repeat(list(line), [n for _, n in line.values()]))
+    seen = np.zeros(len(cls), dtype=bool)
+    for number, (hits, _) in line.items():
+        seen[rng.choice(np.flatnonzero(cls == number), hits, replace=False)] = True
+    solid = shapely.STRtree(np.concatenate([plots.shape, walls]))
+    spot = np.empty((len(cls), 2))
+    spot[seen] = _in_sight(register, true, cls[seen], solid, rng)
+    spot[~seen] = _unwatched(register, true, plots, solid, int((~seen).sum()), rng)
+    pick = rng.integers(0, 5, len(cls))
+    kinds = np.array([_TARGET_KINDS[c] for c in (1, 2, 3)], dtype=object)[cls - 1, pick]
+    return pd.DataFrame(
+        {
+            "target_id": joined("T", numbers(np.arange(len(cls)) + 1, 6)),
+            "name": joined(kinds, numbers(np.arange(len(cls)) + 1)),
+            "target_class": cls,
+            "kind": kinds,
+            "required_level": np.array(["", *REQUIRED.values()], dtype=object)[cls],
+            "list_version": "2026-1",
+            "geometry": shapely.points(np.round(spot, 2)),
+        }
+    )
+
+
+def _in_sight(
+    register: pd.DataFrame,
+    true: pd.DataFrame,
+    cls: np.ndarray,
+    solid: shapely.STRtree,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Places along the street that a camera sees sharply enough for the class, drawn until nothing is in between."""
+    good = np.flatnonzero(
         (register["state"] == "on")
         & register[["bearing_deg", "fov_deg", "range_m", "height_m", "resolution_px"]].notna().all(axis=1)
         & (register["ptz_type"] == 3)
         & (register["secrecy"] == 0)
         & true["along"]
-    ).to_numpy()
-    four = rng.choice(np.flatnonzero(good), (n, 4))
+    )
+    good = good[~_near(solid, true[["x", "y"]].to_numpy()[good], WALL_M)]
+    spot = np.full((len(cls), 2), np.nan)
+    for _ in range(ROUNDS):
+        todo = np.flatnonzero(np.isnan(spot[:, 0]))
+        if len(todo) == 0:
+            return spot
+        eye, place = _in_front(true, rng.choice(good, (len(todo), 4)), cls[todo], rng)
+        free = ~_near(solid, place, 1.0)
+        sight = shapely.linestrings(np.stack([eye, place], axis=1))
+        free[np.unique(solid.query(sight, predicate="intersects")[0])] = False
+        spot[todo[free]] = place[free]
+    raise BadInputError(
+        f"demo city: {len(todo)} targets found no camera with a free view; give it more cameras"
+    )
+
+
+def _in_front(
+    true: pd.DataFrame, four: np.ndarray, cls: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The camera of four that sees a class farthest, and a place on the road before it: eye and place."""
+    n = len(cls)
     ppm = np.array([np.nan, *_PPM.values()])[cls]
     slant = np.minimum(
         true["resolution_px"].to_numpy()[four]
@@ -210,37 +280,77 @@ def targets(
     best = np.argmax(ground, axis=1)  # a sharp level needs a camera that can give it
     camera, reach = four[np.arange(n), best], ground[np.arange(n), best]
     t = true.iloc[camera]
-    away = np.clip(reach * rng.uniform(0.55, 0.85, n), 3.0, 40.0)
+    away = np.minimum(reach * rng.uniform(0.55, 0.85, n), 40.0)
     turn = t["road_deg"].to_numpy() + rng.uniform(-2, 2, n) - t["bearing_deg"].to_numpy()
     turn = (turn + 180.0) % 360.0 - 180.0  # the place lies on the road; the camera looks about along it
     room = 0.4 * t["fov_deg"].to_numpy()
     angle = np.radians(t["bearing_deg"].to_numpy() + np.clip(turn, -room, room))
-    spot = t[["x", "y"]].to_numpy() + away[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1)
-    spot[~seen] = _unwatched(true, plots, int((~seen).sum()), rng)
-    pick = rng.integers(0, 5, n)
-    kinds = np.array([_TARGET_KINDS[c] for c in (1, 2, 3)], dtype=object)[cls - 1, pick]
-    return pd.DataFrame(
-        {
-            "target_id": joined("T", numbers(np.arange(n) + 1, 6)),
-            "name": joined(kinds, numbers(np.arange(n) + 1)),
-            "target_class": cls,
-            "kind": kinds,
-            "required_level": np.array(["", *REQUIRED.values()], dtype=object)[cls],
-            "list_version": "2026-1",
-            "geometry": shapely.points(np.round(spot, 2)),
-        }
+    eye = t[["x", "y"]].to_numpy()
+    return eye, eye + away[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1)
+
+
+def _unwatched(
+    register: pd.DataFrame,
+    true: pd.DataFrame,
+    plots: Plots,
+    solid: shapely.STRtree,
+    count: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Door fronts that no camera can have in view, whatever its record lacks."""
+    spot = np.empty((0, 2))
+    for _ in range(ROUNDS):
+        row = rng.choice(len(plots), 4 * count + 100)
+        out = plots.door[row] - plots.centre[row]
+        out /= np.maximum(np.hypot(*out.T), 1e-9)[:, None]
+        place = plots.door[row] + out + plots.along[row] * rng.uniform(-4, 4, (len(row), 1))
+        free = ~_in_reach(register, true, place, plots.shape[plots.floors >= HIGH_FLOORS]) & ~_near(
+            solid, place, 0.2
+        )
+        spot = np.concatenate([spot, place[free]])
+        if len(spot) >= count:
+            return spot[:count]
+    raise BadInputError(f"demo city: {count} unwatched places do not exist; give it fewer cameras")
+
+
+def _in_reach(register: pd.DataFrame, true: pd.DataFrame, place: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Whether some camera may have the places in view: what its record lacks is taken at its widest."""
+    stated, fov = (register[c].to_numpy(dtype=float) for c in ("range_m", "fov_deg"))
+    code = register["direction_type"].map(dict(zip(_DIRECTION, np.arange(8) * 45.0, strict=True)))
+    bearing = register["bearing_deg"].fillna(code).to_numpy(dtype=float)
+    narrow = np.radians(np.minimum(np.where(np.isnan(fov), 35.0, fov), 150.0))
+    pixels = true["resolution_px"].to_numpy() / (2 * _PPM[3] * np.tan(narrow / 2))
+    reach = np.where(np.isnan(stated), np.maximum(pixels, 100.0), stated) + 3.0
+    widest = np.where(true["ptz_type"] == 6, 360.0, 90.0)
+    half = np.where(np.isnan(fov), widest, fov) / 2 + 2.0
+    eyes = true[["x", "y"]].to_numpy()
+    near, camera = shapely.STRtree(shapely.points(eyes)).query(
+        shapely.points(place), predicate="dwithin", distance=float(reach.max())
     )
+    step = place[near] - eyes[camera]
+    turn = np.degrees(np.arctan2(step[:, 0], step[:, 1])) - bearing[camera]
+    looks = np.abs((turn + 180.0) % 360.0 - 180.0) <= half[camera]  # without any bearing it looks nowhere
+    hit = np.flatnonzero((np.hypot(*step.T) <= reach[camera]) & looks)
+    hit = hit[~_hidden(eyes[camera[hit]], place[near[hit]], high)]
+    result = np.zeros(len(place), dtype=bool)
+    result[near[hit]] = True
+    return result
 
 
-def _unwatched(true: pd.DataFrame, plots: Plots, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Door fronts out of reach of every camera that works; the farthest ones where there are too few."""
-    tree = cKDTree(true.loc[true["state"] == "on", ["x", "y"]].to_numpy())
-    away = tree.query(plots.door)[0]
-    free = np.flatnonzero(away > true["range_m"].max() + 10.0)
-    if len(free) < max(count // 3, 1):
-        free = np.argsort(-away)[: max(count // 3, 1)]
-    row = rng.choice(free, count)
-    return plots.door[row] + plots.along[row] * rng.uniform(-4, 4, (count, 1))
+def _hidden(eye: np.ndarray, place: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Whether a metre or more of a building higher than any camera lies on the way."""
+    sight = shapely.linestrings(np.stack([eye, place], axis=1))
+    line, block = shapely.STRtree(high).query(sight, predicate="intersects")
+    inside = shapely.length(shapely.intersection(sight[line], high[block]))
+    result = np.zeros(len(eye), dtype=bool)
+    result[line[inside > 1.0]] = True
+    return result
+
+
+def _near(solid: shapely.STRtree, place: np.ndarray, within_m: float) -> np.ndarray:
+    result = np.zeros(len(place), dtype=bool)
+    result[np.unique(solid.query(shapely.points(place), predicate="dwithin", distance=within_m)[0])] = True
+    return result
 
 
 def forbidden(plots: Plots, rng: np.random.Generator) -> pd.DataFrame:

@@ -122,6 +122,8 @@ def in_scope(city: City, table: str, *, scope: Scope) -> pd.DataFrame:
     frame = city.degrees(table)
     if table == "cameras":
         frame = frame[visible_cameras(frame, scope).to_numpy()]
+    if table == "camera_states":
+        return frame[frame["camera_id"].isin(in_scope(city, "cameras", scope=scope).index)]
     if table == "people":
         frame = _suppressed(frame, city, scope)
     if scope.whole_city or not len(frame):

@@ -59,6 +59,11 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
         "households": "户数 住户数 家庭户数 households 总户数 hs",
         "area_type": "城乡类型 城乡分类 城乡属性 areatype 城乡",
     },
+    "camera_states": {
+        "camera_id": "设备编码 国标编码 监控点编码 监控点编号 设备编号 设备id 通道编码 deviceid channelid cameraid",
+        "state": "设备状态 在线状态 运行状态 监控状态 变更后状态 status state",
+        "at": "时间 变更时间 状态时间 发生时间 状态变更时间 开始时间 记录时间 time timestamp at",
+    },
     "cameras": {
         "camera_id": "设备编码 国标编码 国标id 国标编号 摄像机编码 摄像头编码 监控点编码 监控点编号 监控编号 监控编码 设备编号 设备国标编码 设备id "
         "点位编码 点位编号 通道编码 通道编号 通道id deviceid channelid cameracode cameraid camera_no sbbm gbcode gbid indexcode "

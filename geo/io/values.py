@@ -50,6 +50,11 @@ _WORDS: Mapping[tuple[str, str], Mapping[str, str]] = {
         "vlost": "vlost 无视频 无图像 黑屏 信号丢失", "defect": "defect 异常 损坏 坏 fault 有故障 模糊 遮挡 abnormal", "repair": "repair 维修中 报修 检修",
         "removed": "removed 已拆除 报废 撤销 注销", "unknown": "unknown 不明 其他",
     },
+    ("camera_states", "state"): {
+        "on": "on online 正常 在用 良好 运行 工作 上线 启用 1 ok normal 完好 在线正常", "off": "off offline 不在线 掉线 断线 停用 0 下线 停机",
+        "vlost": "vlost 无视频 无图像 黑屏 信号丢失", "defect": "defect 异常 损坏 坏 fault 有故障 模糊 遮挡 abnormal", "repair": "repair 维修中 报修 检修",
+        "removed": "removed 已拆除 报废 撤销 注销", "unknown": "unknown 不明 其他",
+    },
     ("cameras", "room_type"): {"outdoor": "室外 户外 outdoor 1 外", "indoor": "室内 indoor 2 内"},
     ("targets", "required_level"): {},
     ("incidents", "source"): {

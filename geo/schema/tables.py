@@ -107,6 +107,17 @@ TABLES: Mapping[str, Table] = {
             ),
         ),
         Table(
+            "camera_states",
+            "监控点状态记录",
+            "state_id",
+            (),
+            (
+                _text("camera_id", "监控点编码", required=True),
+                _text("state", "状态", required=True, allowed=CAMERA_STATES),
+                Column("at", "time", "起始时间", required=True),
+            ),
+        ),
+        Table(
             "targets",
             "监控目标",
             "target_id",

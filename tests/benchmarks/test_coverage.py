@@ -4,7 +4,10 @@ The scale run lays the real old-town footprints of `suzhou/buildings.json` in 11
 550 km², 80,000 cameras, 15,000 grids. It prints the table of `docs/benchmarks/coverage.md`.
 """
 
+import shutil
+import subprocess
 import time
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -117,6 +120,52 @@ def peer_shadows(table, prepared, rows):
                                                          indices=np.repeat(np.arange(len(a)), 4)))  # fmt: skip
         areas.append(sector.difference(shapely.union_all(shadow)).area)
     return np.array(areas), (time.process_time() - begin) / len(rows)
+
+
+def python_with_gdal():
+    """A Python that has GDAL's bindings: never ours, which does without them; None where there is none."""
+    for name in ("/usr/bin/python3", shutil.which("python3")):
+        if (
+            name
+            and subprocess.run(
+                [name, "-c", "import osgeo.gdal, numpy"], check=False, capture_output=True
+            ).returncode
+            == 0
+        ):
+            return name
+    return None
+
+
+def peer_gdal(table, prepared, rows, folder, cell_m=1.0):
+    """GDAL viewshed on a surface model drawn from the same blocks: areas, and CPU seconds a camera, bare and whole."""
+    view = views(table.iloc[rows])
+    reach = np.column_stack([view.x - view.far, view.y - view.far, view.x + view.far, view.y + view.far])
+    eye, block = shapely.STRtree(prepared.blocks).query(shapely.box(*reach.T))
+    with_blocks, number = np.unique(eye, return_inverse=True)
+    solid = np.full(len(rows), shapely.MultiPolygon(), dtype=object)
+    solid[with_blocks] = shapely.multipolygons(prepared.blocks[block], indices=number)
+    wkb = shapely.to_wkb(solid, hex=True).astype(str)
+    names = {n: getattr(view, n) for n in ("x", "y", "far", "start", "opening")}
+    np.savez(folder / "in.npz", **names, wkb=wkb, cell_m=cell_m)
+    script = Path(__file__).with_name("gdal_viewshed.py")
+    subprocess.run([python_with_gdal(), script, folder / "in.npz", folder / "out.npz"], check=True, env={})
+    found = np.load(folder / "out.npz")
+    return found["area"], float(found["viewshed"]) / len(rows), float(found["polygon"]) / len(rows)
+
+
+@pytest.mark.skipif(python_with_gdal() is None, reason="no Python with GDAL here (Debian: python3-gdal)")
+def test_raster_viewshed_is_slower_and_low(shared_data, tmp_path):
+    """The study's 90 x and 21 % low are not reached against the bare call; see docs/benchmarks/coverage.md."""
+    shapes, size = tiled(shared_data("suzhou/buildings.json"), 1)
+    prepared = occluders(shapes)
+    table = eyes(prepared, size, 1500)
+    visible(views(table.iloc[:50]), prepared)
+    (_, area), seconds = cpu(lambda: visible(views(table), prepared))
+    rows = np.arange(0, 1500, 15)
+    raster, bare, whole = peer_gdal(table, prepared, rows, tmp_path)
+    assert 0.6 < raster.sum() / area[rows].sum() < 1.0
+    assert bare / seconds * len(table) > 2
+    assert whole / seconds * len(table) > 10
 
 
 def test_sweep_against_peers(benchmark, shared_data):
@@ -262,7 +311,8 @@ def test_measures_small(shared_data):
 
 
 @pytest.mark.scale
-def test_city_of_80_000_cameras(shared_data, capsys):
+def test_city_of_80_000_cameras(shared_data, capsys, tmp_path):
+    """Every limit is the goal itself. GDAL is printed and not held to a ratio: see docs/benchmarks/coverage.md."""
     register, world, zones, roads, places, t_scene = city(shared_data, 11, 80_000, 15_000)
     table = pd.DataFrame(
         {"x": register.geometry.x, "y": register.geometry.y, "bearing": register["bearing_deg"], "fov": register["fov_deg"],
@@ -271,31 +321,38 @@ def test_city_of_80_000_cameras(shared_data, capsys):
     visible(views(table.iloc[:2000]), world.flat)
     (polygons, area), sweep = cpu(lambda: visible(views(table), world.flat))
     assert shapely.is_valid(polygons).all()
-    rows = np.random.default_rng(2).choice(len(table), 400, replace=False)
+    rows = np.random.default_rng(2).choice(len(table), 1000, replace=False)
     peer, per_peer = peer_isovists(table, world.flat, rows)
     np.testing.assert_allclose(area[rows], peer, rtol=1e-9)
     _, per_shadow = peer_shadows(table, world.flat, rows[:200])
+    per_camera = sweep / len(table)
+    ratios = {"pysovist": per_peer / per_camera, "GEOS shadows": per_shadow / per_camera}
+    if python_with_gdal() is not None:
+        for cell in (1.0, 0.5, 0.25):
+            raster, bare, whole = peer_gdal(table, world.flat, rows[:200], tmp_path, cell)
+            share = raster.sum() / area[rows[:200]].sum()
+            ratios[f"GDAL {cell} m, bare call (area {share:.3f} of exact)"] = bare / per_camera
+            ratios[f"GDAL {cell} m, footprints to polygon"] = whole / per_camera
     got, seconds = measure(register, world, zones, roads, places)
-    check(got, register, world, zones, roads)
-    seconds = {"buildings dissolved": t_scene, "visibility polygons": sweep} | seconds
-    listed, seconds["blind spots"] = spots(got, roads, got["watch"])
-    quick = changes(got, register, zones, places)
+    seconds = {"buildings dissolved": t_scene} | seconds
+    total = sum(seconds.values())
+    listed, spot_seconds = spots(got, roads, got["watch"])
+    one, many = changes(got, register, zones, places).values()
     with capsys.disabled():
         print(
             f"\n{len(register):,} cameras, {len(world.shapes):,} buildings, {len(zones):,} grids, {len(roads):,} roads"
         )
-        for name, value in (seconds | quick).items():
+        for name, value in (seconds | {"every measure": total, "visibility polygons": sweep,
+                                       f"blind spots ({len(listed):,})": spot_seconds,
+                                       "one camera turned (wall)": one, "a feeder of 200 lost (wall)": many}).items():  # fmt: skip
             print(f"{name:45s} {value:9.3f} s")
-        total = sum(v for k, v in seconds.items() if k not in ("visibility polygons", "blind spots"))
-        print(f"{'every measure':45s} {total:9.3f} s")
-        print(
-            f"pysovist / sweep {per_peer * len(table) / sweep:.0f}; GEOS shadows / sweep {per_shadow * len(table) / sweep:.0f}"
-        )
-        print(f"{len(listed):,} blind spots")
+        for name, value in ratios.items():
+            print(f"{name:60s} {value:7.1f} x")
+    check(got, register, world, zones, roads)
     assert sweep <= 5
-    assert per_peer * len(table) / sweep >= 35
-    assert per_shadow * len(table) / sweep >= 50
-    assert total <= 120  # the goal is 60 s on a machine of its own
-    assert seconds["blind spots"] <= 30
-    assert min(quick.values()) <= 0.2  # wall time: the goals are 50 ms and 1 s on a machine of its own
-    assert max(quick.values()) <= 4
+    assert ratios["pysovist"] >= 35
+    assert ratios["GEOS shadows"] >= 50
+    assert total <= 60
+    assert spot_seconds <= 30
+    assert one <= 0.05
+    assert many <= 1

@@ -87,7 +87,7 @@ def test_free_space_is_zone_minus_buildings_minus_water():
     blocks = np.array([shapely.box(90, 10, 110, 20), shapely.box(10, 10, 20, 20)])
     water = np.array([shapely.box(0, 50, 200, 60), shapely.box(5, 15, 15, 55)])
     expected = shapely.area(shapely.difference(grid.to_numpy(), shapely.union_all([*blocks, *water])))
-    np.testing.assert_allclose(free_area(grid, blocks, open_water(water, blocks)), expected)
+    np.testing.assert_allclose(free_area(grid, np.concatenate([blocks, open_water(water, blocks)])), expected)
 
 
 def union_length(road, shapes):
