@@ -16,6 +16,7 @@ from api.routers import (
     addresses,
     console,
     coverage,
+    coverage_apart,
     docs,
     grids,
     health,
@@ -43,6 +44,7 @@ ROUTERS = (
     hotspots.router,
     hotspots.pages,  # before the other maps, whose route takes any name
     coverage.router,
+    coverage_apart.router,
     indicators.router,
     incidents.router,
     locate.router,

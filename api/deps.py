@@ -36,7 +36,19 @@ async def get_indicator(
     return indicator(name)
 
 
+async def get_secret(
+    request: Request,
+    state: Annotated[ServerState, Depends(get_state)],
+    scope: Annotated[Scope, Depends(get_scope)],
+) -> bool:
+    """Whether secret cameras count in the answer (涉密点位); where they do, the reading is noted in the audit log."""
+    if scope.sees_secret and state.holds_secret:
+        state.audit_read(scope, f"secret cameras: {request.scope['route'].path}")
+    return scope.sees_secret
+
+
 StateDep = Annotated[ServerState, Depends(get_state)]
+SecretDep = Annotated[bool, Depends(get_secret)]
 CityDep = Annotated[City, Depends(get_city)]
 ScopeDep = Annotated[Scope, Depends(get_scope)]
 IndicatorDep = Annotated[Indicator, Depends(get_indicator)]

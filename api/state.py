@@ -99,6 +99,13 @@ class ServerState:
         for table in ("incidents", "hazards", "facilities", "cameras"):
             located(city, table)
 
+    @property
+    def holds_secret(self) -> bool:
+        """Whether the city has secret cameras (涉密点位)."""
+        return self.city.derive(
+            "holds-secret", ("cameras",), lambda: bool((self.city.degrees("cameras")["secrecy"] == 1).any())
+        )
+
     def audit_read(self, scope: Scope, layer: str) -> None:
         """Note that a restricted layer was read (限制图层读取审计): one line per caller, layer and minute."""
         minute = time.monotonic() // 60

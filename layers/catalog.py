@@ -383,9 +383,14 @@ LAYERS: Mapping[str, Layer] = {
             style=Style(by="state", entries=style.CAMERA_STATES, opacity=0.25),
         ),
         Layer(
-            "image_levels", "图像等级", "image levels", "polygon", covered.WATCHED, watched.levels,
+            "image_levels", "图像等级（EN 62676-4:2014）", "image levels (EN 62676-4:2014)", "polygon", covered.WATCHED, watched.levels,
             fields=("camera_id", "level"), filters=("level",), cut="camera", min_zoom=15, when=("cameras",),
             style=Style(by="level", entries=watched.LEVEL_LOOK, opacity=0.35),
+        ),
+        Layer(
+            "image_levels_2025", "图像等级（IEC 62676-4:2025）", "image levels (IEC 62676-4:2025)", "polygon",
+            covered.WATCHED, watched.levels_2025, fields=("camera_id", "level"), filters=("level",), cut="camera",
+            min_zoom=15, when=("cameras",), style=Style(by="level", entries=watched.LEVEL_LOOK_2025, opacity=0.35),
         ),
         Layer(
             "blind_roads", "盲区路段", "unwatched roads", "line",

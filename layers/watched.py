@@ -1,6 +1,8 @@
 """Rows and looks of the layers of coverage (覆盖图层): views, levels, multiplicity, staircase, blind spots, health.
 
-Secret cameras are not in any of them, whoever asks.
+Layers of single cameras (`cut="camera"`) hold secret ones too, and the cut leaves them out below their role. What
+sums cameras up (multiplicity, staircase, blind spots) is made without them, whoever asks: a map that two roles share must
+not show by its difference where a secret camera looks.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import pandas as pd
 import shapely
 
 from geo import covered
-from geo.coverage.level import PROFILES
+from geo.coverage.level import NAMES_ZH, PROFILES
 from layers import style
 from layers.style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
     from geo.city import City
 
 LEAST_M2 = 4.0  # smaller pieces are no sight on a map
-LEVELS = ("detect", "observe", "recognise")
+LEVELS = {
+    "en62676-4:2014": ("detect", "observe", "recognise"),
+    "iec62676-4:2025": ("outline", "discern", "perceive", "characterise"),
+}
 OFTEN = 4  # as many views or more are one class
 BANDS = (0.0, 0.1, 0.25, 0.5, 0.75)
 
@@ -33,13 +38,21 @@ TIMES_LOOK = style.entries(
         (4, "四重及以上", "four times or more", style.RAMPS["green"][4], "fill"),
     ]
 )
-LEVEL_LOOK = style.entries(
-    [
-        ("detect", "探测（25 px/m）", "detect (25 px/m)", style.RAMPS["blue"][0], "fill"),
-        ("observe", "观察（62.5 px/m）", "observe (62.5 px/m)", style.RAMPS["blue"][2], "fill"),
-        ("recognise", "识别（125 px/m）", "recognise (125 px/m)", style.RAMPS["blue"][4], "fill"),
-    ]
-)
+
+
+def _level_look(profile: str, shades: tuple[int, ...]) -> tuple[style.Entry, ...]:
+    names = LEVELS[profile]
+    return style.entries(
+        [
+            (n, f"{NAMES_ZH[n]}（{PROFILES[profile][n]:g} px/m）", f"{n} ({PROFILES[profile][n]:g} px/m)",
+             style.RAMPS["blue"][shade], "fill")
+            for n, shade in zip(names, shades, strict=True)
+        ]
+    )  # fmt: skip
+
+
+LEVEL_LOOK = _level_look("en62676-4:2014", (0, 2, 4))
+LEVEL_LOOK_2025 = _level_look("iec62676-4:2025", (0, 1, 3, 4))
 BAND_LOOK = style.entries(
     [
         (0, "不足 10 %", "under 10 %", style.RAMPS["red"][4], "fill"),
@@ -75,7 +88,7 @@ HEALTH_LOOK = style.entries(
 
 def views(city: City) -> gpd.GeoDataFrame:
     """Fields of view of cameras that see something (可视域)."""
-    seen, table = covered.watch_of(city), covered.cameras_of(city)
+    seen, table = covered.watch_of(city, secret=True), covered.cameras_of(city, secret=True)
     rows = np.flatnonzero(seen.fields.area_m2 > LEAST_M2)
     optics = seen.fields.optics.iloc[rows]
     frame = table.iloc[rows][["name", "state"]].assign(
@@ -88,12 +101,12 @@ def views(city: City) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(frame, geometry=seen.fields.shapes[rows], crs=city.crs)
 
 
-def levels(city: City) -> gpd.GeoDataFrame:
-    """Where each camera reaches an image level, weakest first, so that the sharper lie on top (图像等级)."""
-    seen = covered.watch_of(city)
+def levels(city: City, profile: str = "en62676-4:2014") -> gpd.GeoDataFrame:
+    """Where each camera reaches an image level of a profile, weakest first: the sharper lie on top (图像等级)."""
+    seen = covered.watch_of(city, secret=True)
     parts = []
-    for name in LEVELS:
-        shapes = seen.sharp(PROFILES["en62676-4:2014"][name])
+    for name in LEVELS[profile]:
+        shapes = seen.sharp(PROFILES[profile][name])
         rows = np.flatnonzero(shapely.area(shapes) > LEAST_M2)
         parts.append(
             gpd.GeoDataFrame(
@@ -101,6 +114,11 @@ def levels(city: City) -> gpd.GeoDataFrame:
             )
         )
     return gpd.GeoDataFrame(pd.concat(parts, ignore_index=True), crs=city.crs)
+
+
+def levels_2025(city: City) -> gpd.GeoDataFrame:
+    """`levels` of IEC 62676-4:2025."""
+    return levels(city, "iec62676-4:2025")
 
 
 def times(city: City) -> gpd.GeoDataFrame:
@@ -147,7 +165,8 @@ def spots(city: City) -> gpd.GeoDataFrame:
 
 def health(city: City) -> gpd.GeoDataFrame:
     """Cameras by what keeps them from counting, the gravest first (监控点健康)."""
-    optics, table = covered.watch_of(city).fields.optics, covered.cameras_of(city)
+    table = covered.cameras_of(city, secret=True)
+    optics = covered.watch_of(city, secret=True).fields.optics
     state = table["state"].fillna("unknown").to_numpy(dtype=object)
     why = optics["why_not"].to_numpy(dtype=object)
     found = np.select(

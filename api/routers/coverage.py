@@ -9,7 +9,7 @@ import pandas as pd
 import shapely
 from fastapi import APIRouter, Body, Path, Query, Response
 
-from api.deps import CityDep, ScopeDep
+from api.deps import CityDep, ScopeDep, SecretDep
 from geo import covered, schema
 from geo.city import City
 from geo.coverage.blind_spot import KINDS
@@ -40,6 +40,7 @@ OPTICS = (
 def list_cameras(
     city: CityDep,
     scope: ScopeDep,
+    secret: SecretDep,
     bbox: Annotated[str | None, Query(description="west,south,east,north in degrees")] = None,
     lon: Annotated[
         float | None, Query(ge=-180, le=180, description="With lat: those that see this place")
@@ -52,7 +53,6 @@ def list_cameras(
     limit: Limit = 500,
 ) -> dict[str, Any]:
     """Return cameras with their optics and where each value comes from; with lon and lat, those that see it."""
-    secret = scope.sees_secret
     table = covered.cameras_of(city, secret=secret)
     optics = covered.watch_of(city, secret=secret).fields.optics
     chosen = pd.Series(_inside(city, scope, grid, table.geometry), index=table.index)
@@ -69,7 +69,7 @@ def list_cameras(
     order = table.index[chosen] if seen is None else seen.index[seen.index.isin(table.index[chosen])]
     rows = [
         _camera(city, table, optics, str(i))
-        | ({} if seen is None else _clean(seen.loc[i, ["distance_m", "px_m"]]))
+        | ({} if seen is None else clean(seen.loc[i, ["distance_m", "px_m"]]))
         for i in order[:limit]
     ]
     return {"total": len(order), "cameras": rows}
@@ -77,10 +77,9 @@ def list_cameras(
 
 @router.get("/cameras/{camera_id}")
 def one_camera(
-    camera_id: Annotated[str, Path(max_length=64)], city: CityDep, scope: ScopeDep
+    camera_id: Annotated[str, Path(max_length=64)], city: CityDep, scope: ScopeDep, secret: SecretDep
 ) -> dict[str, Any]:
     """Return one camera with its field of view (GeoJSON) and what nobody else sees."""
-    secret = scope.sees_secret
     table, seen = covered.cameras_of(city, secret=secret), covered.watch_of(city, secret=secret)
     if camera_id not in table.index:
         raise NotFoundError(f"there is no camera {camera_id!r}")
@@ -98,14 +97,15 @@ def one_camera(
 def list_targets(
     city: CityDep,
     scope: ScopeDep,
+    secret: SecretDep,
     target_class: Annotated[int | None, Query(alias="class", ge=1, le=3)] = None,
     is_covered: Annotated[bool | None, Query(alias="covered")] = None,
     grid: Grid = None,
     limit: Limit = 500,
 ) -> dict[str, Any]:
     """Return the target ledger: what each place asks for, who reaches it, what to do (目标覆盖台账)."""
-    table = covered.ledger_of(city, secret=scope.sees_secret)
-    keep = np.array(table["grid_id"].isin(_reach(city, scope, grid))) | _everything(scope, grid)
+    table = covered.ledger_of(city, secret=secret)
+    keep = np.array(table["grid_id"].isin(reach(city, scope, grid))) | everything(scope, grid)
     if target_class is not None:
         keep &= (table["target_class"] == target_class).to_numpy(dtype=bool)
     if is_covered is not None:
@@ -116,17 +116,17 @@ def list_targets(
     lon, lat = city.to_degrees(place.x.to_numpy(), place.y.to_numpy())
     rows = pd.DataFrame(shown.drop(columns="geometry")).assign(lon=np.round(lon, 7), lat=np.round(lat, 7))
     records = [
-        {"target_id": str(i)} | _clean(row) | {"cameras": [c for c in row["cameras"].split(";") if c]}
+        {"target_id": str(i)} | clean(row) | {"cameras": [c for c in row["cameras"].split(";") if c]}
         for i, row in rows.iterrows()
     ]
     return {"total": len(part), "targets": records}
 
 
 @router.get("/coverage")
-def coverage(city: CityDep, scope: ScopeDep, grid: Grid = None) -> dict[str, Any]:
+def coverage(city: CityDep, scope: ScopeDep, secret: SecretDep, grid: Grid = None) -> dict[str, Any]:
     """Return every rate of the city, or of a grid, claim by claim, with what it rests on (覆盖率口径)."""
-    within = None if _everything(scope, grid) else frozenset(_reach(city, scope, grid))
-    found = covered.summary_of(city, secret=scope.sees_secret, within=within)
+    within = None if everything(scope, grid) else frozenset(reach(city, scope, grid))
+    found = covered.summary_of(city, secret=secret, within=within)
     return found.as_json() | {"version": city.version(*covered.WATCHED, "targets")}
 
 
@@ -134,6 +134,7 @@ def coverage(city: CityDep, scope: ScopeDep, grid: Grid = None) -> dict[str, Any
 def coverage_by_grid(
     city: CityDep,
     scope: ScopeDep,
+    secret: SecretDep,
     level: Annotated[int | None, Query(ge=1, le=4, description="1 town, 2 village, 3 base, 4 micro")] = None,
 ) -> Response:
     """Return free ground and ground covered per grid, claim by claim, m² (网格面积覆盖)."""
@@ -141,7 +142,7 @@ def coverage_by_grid(
     seen = visible_grids(grids, scope).to_numpy(dtype=bool)
     if level is not None:
         seen = seen & (grids["level"] == level).to_numpy(dtype=bool)
-    table = covered.grid_ground(city, secret=scope.sees_secret)[seen].round(1)
+    table = covered.grid_ground(city, secret=secret)[seen].round(1)
     body = {"claims": dict(covered.STEPS), "grids": table.to_dict("index")}
     return Response(orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
 
@@ -150,13 +151,14 @@ def coverage_by_grid(
 def losses(
     city: CityDep,
     scope: ScopeDep,
+    secret: SecretDep,
     by: Annotated[str, Query(description="camera, pole, switch or unit")] = "pole",
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """Return the ground that goes dark with each camera, pole, switch or unit, most first (失效影响)."""
     if not scope.whole_city:
         raise ForbiddenError("losses are a matter of the whole city; your scope is a part of it")
-    table = covered.losses_of(city, by, secret=scope.sees_secret)
+    table = covered.losses_of(city, by, secret=secret)
     return {
         "by": by,
         "total": len(table),
@@ -168,14 +170,15 @@ def losses(
 def blind_spots(
     city: CityDep,
     scope: ScopeDep,
+    secret: SecretDep,
     kind: Annotated[str | None, Query(description="road, junction, target, cordon")] = None,
     working: Annotated[bool, Query(description="Only cameras in order count")] = False,
     grid: Grid = None,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """Return blind spots with names, highest score first, with every factor of the score (盲区清单)."""
-    table = covered.blind_spots_of(city, secret=scope.sees_secret, working=working)
-    keep = np.array(table["grid_id"].isin(_reach(city, scope, grid))) | _everything(scope, grid)
+    table = covered.blind_spots_of(city, secret=secret, working=working)
+    keep = np.array(table["grid_id"].isin(reach(city, scope, grid))) | everything(scope, grid)
     if kind is not None:
         if kind not in KINDS:
             raise UnknownNameError("kind of blind spot", kind, KINDS)
@@ -183,7 +186,7 @@ def blind_spots(
     part = table[keep].head(limit)
     shapes = part.geometry.to_crs(city.lonlat_crs)
     rows = [
-        _clean(row) | {"geometry": _geojson(shape)}
+        clean(row) | {"geometry": _geojson(shape)}
         for (_, row), shape in zip(part.drop(columns="geometry").iterrows(), shapes, strict=True)
     ]
     counts = table.loc[keep, "kind"].value_counts().to_dict()
@@ -198,6 +201,7 @@ def blind_spots(
 def what_if(
     city: CityDep,
     scope: ScopeDep,
+    secret: SecretDep,
     add: Annotated[
         list[dict[str, Any]] | None, Body(description="New cameras: lon, lat and contract columns")
     ] = None,
@@ -208,7 +212,6 @@ def what_if(
     """Return what adding, turning or losing cameras changes: ground, grids, targets; nothing is kept (假设分析)."""
     if not scope.whole_city:
         raise ForbiddenError("a what-if is a matter of the whole city; your scope is a part of it")
-    secret = scope.sees_secret
     put = [_added(city, add or []), _turned(city, turn or {}, secret=secret)]
     tables = [t for t in put if len(t)]
     group = None if lose_group is None else (lose_group.get("by", ""), lose_group.get("name", ""))
@@ -224,7 +227,7 @@ def what_if(
         "gained_m2": round(float(found.gained.area), 1),
         "lost_m2": round(float(found.lost.area), 1),
         "grids": found.by_zone.round(1).to_dict("index"),
-        "targets": {str(i): _clean(row) for i, row in found.targets.iterrows()},
+        "targets": {str(i): clean(row) for i, row in found.targets.iterrows()},
         "gained": _geojson(shapes.iloc[0]),
         "lost": _geojson(shapes.iloc[1]),
     }
@@ -234,6 +237,7 @@ def what_if(
 def coverage_interval(
     city: CityDep,
     scope: ScopeDep,
+    secret: SecretDep,
     runs: Annotated[int, Query(ge=2, le=100)] = 30,
     seed: Annotated[int, Query(ge=0)] = 0,
     limit: Limit = 50,
@@ -241,20 +245,20 @@ def coverage_interval(
     """Return least, expected and greatest coverage under azimuth and position errors, and what to survey first."""
     if not scope.whole_city:
         raise ForbiddenError("the interval is a matter of the whole city; your scope is a part of it")
-    found = covered.interval_of(city, runs=runs, seed=seed, secret=scope.sees_secret)
-    records = [{"camera_id": str(i)} | _clean(row) for i, row in found.records.head(limit).iterrows()]
-    rates = {str(i): _clean(row) for i, row in found.rates.iterrows()}
+    found = covered.interval_of(city, runs=runs, seed=seed, secret=secret)
+    records = [{"camera_id": str(i)} | clean(row) for i, row in found.records.head(limit).iterrows()]
+    rates = {str(i): clean(row) for i, row in found.rates.iterrows()}
     return {"runs": found.runs, "seed": seed, "rates": rates, "survey_first": records}
 
 
 @router.get("/coverage/forbidden")
-def forbidden(city: CityDep, scope: ScopeDep, limit: Limit = 500) -> dict[str, Any]:
+def forbidden(city: CityDep, scope: ScopeDep, secret: SecretDep, limit: Limit = 500) -> dict[str, Any]:
     """Return cameras that see a place where filming is forbidden, with the part of the picture to mask (禁拍冲突)."""
-    table = covered.forbidden_of(city, secret=scope.sees_secret)
-    cameras = covered.cameras_of(city, secret=scope.sees_secret)
+    table = covered.forbidden_of(city, secret=secret)
+    cameras = covered.cameras_of(city, secret=secret)
     mine = cameras.index[_inside(city, scope, None, cameras.geometry)]
     part = table[table["camera_id"].isin(mine)]
-    return {"total": len(part), "conflicts": [_clean(row) for _, row in part.head(limit).iterrows()]}
+    return {"total": len(part), "conflicts": [clean(row) for _, row in part.head(limit).iterrows()]}
 
 
 @router.get("/coverage/ring/{grid_id}")
@@ -262,14 +266,15 @@ def ring(
     grid_id: Annotated[str, Path(max_length=64)],
     city: CityDep,
     scope: ScopeDep,
+    secret: SecretDep,
     working: Annotated[bool, Query(description="Only cameras in order count")] = False,
 ) -> dict[str, Any]:
     """Return the fewest streets whose watching closes the ring around a grid (围合方案)."""
-    _reach(city, scope, grid_id)
-    table = covered.ring_of(city, grid_id, secret=scope.sees_secret, working=working)
+    reach(city, scope, grid_id)
+    table = covered.ring_of(city, grid_id, secret=secret, working=working)
     shapes = table.geometry.to_crs(city.lonlat_crs)
     streets = [
-        _clean(row) | {"geometry": _geojson(shape)}
+        clean(row) | {"geometry": _geojson(shape)}
         for (_, row), shape in zip(table.drop(columns="geometry").iterrows(), shapes, strict=True)
     ]
     return {"grid_id": grid_id, "leaks": int((table["role"] == "watch").sum()), "streets": streets}
@@ -322,16 +327,17 @@ def _camera(city: City, table: gpd.GeoDataFrame, optics: pd.DataFrame, camera_id
     place = city.degrees("cameras").geometry[camera_id]
     return (
         {"camera_id": camera_id, "lon": round(place.x, 7), "lat": round(place.y, 7)}
-        | _clean(row[list(CAMERA_FIELDS)])
-        | {"optics": _clean(view[list(OPTICS)])}
+        | clean(row[list(CAMERA_FIELDS)])
+        | {"optics": clean(view[list(OPTICS)])}
     )
 
 
-def _everything(scope: Scope, grid: str | None) -> bool:
+def everything(scope: Scope, grid: str | None) -> bool:
+    """Whether nothing is cut by place: no grid was asked for, and the caller sees the whole city."""
     return grid is None and scope.whole_city
 
 
-def _reach(city: City, scope: Scope, grid: str | None) -> set[str]:
+def reach(city: City, scope: Scope, grid: str | None) -> set[str]:
     """Grids that were asked for and may be seen, with all below them."""
     grids = city.degrees("grids")
     seen = visible_grids(grids, scope)
@@ -346,9 +352,9 @@ def _reach(city: City, scope: Scope, grid: str | None) -> set[str]:
 
 
 def _inside(city: City, scope: Scope, grid: str | None, places: gpd.GeoSeries) -> np.ndarray:
-    if _everything(scope, grid):
+    if everything(scope, grid):
         return np.ones(len(places), dtype=bool)
-    return np.isin(covered.grid_of(city, places), list(_reach(city, scope, grid)))
+    return np.isin(covered.grid_of(city, places), list(reach(city, scope, grid)))
 
 
 def _in_box(city: City, places: gpd.GeoSeries, text: str) -> np.ndarray:
@@ -360,7 +366,7 @@ def _in_box(city: City, places: gpd.GeoSeries, text: str) -> np.ndarray:
     return (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
 
 
-def _clean(row: pd.Series) -> dict[str, Any]:
+def clean(row: pd.Series) -> dict[str, Any]:
     """Plain values; missing ones are null, metres and degrees have three decimals."""
     result: dict[str, Any] = {}
     for name, value in row.items():

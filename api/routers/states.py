@@ -36,7 +36,9 @@ def camera_state(
     state: StateDep,
     scope: ScopeDep,
     value: Annotated[str, Body(alias="state", description=", ".join(schema.CAMERA_STATES))],
-    at: Annotated[datetime | None, Body(description="Since when it is so; ISO 8601 with zone; default: now")] = None,
+    at: Annotated[
+        datetime | None, Body(description="Since when it is so; ISO 8601 with zone; default: now")
+    ] = None,
 ) -> dict[str, Any]:
     """Set the state of a camera; the answer comes when it is on disk. Secret cameras only for their role."""
     return _set(state, scope, "cameras", camera_id, value, {"state_since": at or datetime.now(UTC)})

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.deps import CityDep, ScopeDep
+from api.deps import CityDep, ScopeDep, StateDep
 from geo.city import City
 from geo.scope import Scope
 from layers import catalog, tiles
@@ -52,7 +52,15 @@ def describe_layer(
     },
 )
 def vector_tile(
-    layer: str, z: int, x: int, y: int, request: Request, city: CityDep, scope: ScopeDep, as_of: AsOf = None
+    layer: str,
+    z: int,
+    x: int,
+    y: int,
+    request: Request,
+    state: StateDep,
+    city: CityDep,
+    scope: ScopeDep,
+    as_of: AsOf = None,
 ) -> Response:
     """Return one tile of a layer, or of a group of layers (`basemap`, `borders`).
 
@@ -61,6 +69,8 @@ def vector_tile(
     for ever.
     """
     members = catalog.members(layer)
+    if scope.sees_secret and any(e.cut == "camera" for e in members) and state.holds_secret:
+        state.audit_read(scope, f"secret cameras: layer {layer}")
     city = city if as_of is None else city.as_of(as_of)
     selection = _selection(members, request, city)
     tag = tiles.etag_of(city, members, scope, selection)

@@ -34,7 +34,11 @@ def state_log(cameras: pd.DataFrame, states: pd.DataFrame) -> pd.DataFrame:
     since = cameras["state_since"] if "state_since" in cameras else pd.Series(pd.NaT, index=cameras.index)
     own = cameras[since.notna().to_numpy() & cameras["state"].notna().to_numpy()]
     stated = pd.DataFrame(
-        {"camera_id": own.index.to_numpy(), "state": own["state"].to_numpy(), "at": own["state_since"].to_numpy()}
+        {
+            "camera_id": own.index.to_numpy(),
+            "state": own["state"].to_numpy(),
+            "at": own["state_since"].to_numpy(),
+        }
         if len(own)
         else {c: [] for c in COLUMNS}
     )
@@ -81,7 +85,11 @@ def online_rates(
     """
     log = state_log(cameras, states)
     hours = online_hours(log, start=start, end=end).reindex(cameras.index)
-    broke = (log["state"] != "on") & (log["state"].shift() == "on") & (log["camera_id"].shift() == log["camera_id"])
+    broke = (
+        (log["state"] != "on")
+        & (log["state"].shift() == "on")
+        & (log["camera_id"].shift() == log["camera_id"])
+    )
     broke &= (log["at"] >= start) & (log["at"] < end)
     rows = pd.DataFrame(
         {
@@ -89,7 +97,11 @@ def online_rates(
             "numerator": hours["on_h"].fillna(0.0),
             "denominator": hours["known_h"].fillna(0.0),
             "rate": hours["rate"],
-            "outages": log.loc[broke, "camera_id"].value_counts().reindex(cameras.index).fillna(0).astype(int),
+            "outages": log.loc[broke, "camera_id"]
+            .value_counts()
+            .reindex(cameras.index)
+            .fillna(0)
+            .astype(int),
         },
         index=cameras.index,
     )

@@ -13,6 +13,7 @@ import pandas as pd
 
 from geo.city import City
 from geo.demo import life, places, plan, plots, streets, watch
+from geo.demo.states import states
 from geo.demo.text import CITY
 from geo.errors import BadInputError, UnknownNameError
 from geo.schema import TABLES, checked
@@ -32,7 +33,8 @@ LONLAT = "EPSG:4490"
 SCHEME = "15"
 _HOT = ("hotspot_id", "x", "y", "radius_m", "category", "pattern", "starts", "ends", "background", "planted")
 _PARTS = ("plan", "streets", "water", "plots", "roads", "buildings", "addresses", "cameras", "targets", "forbidden",
-          "occluders", "ground", "hot", "incidents", "people", "facilities", "hazards", "grids", "aliases")  # fmt: skip
+          "occluders", "ground", "hot", "incidents", "people", "facilities", "hazards", "grids", "aliases",
+          "camera_states")  # fmt: skip
 
 
 def demo_city(seed: int = 0, scale: str = "small", *, today: str = TODAY) -> City:
@@ -147,6 +149,7 @@ def _made(size: plan.Size, seed: int, today: pd.Timestamp) -> tuple[dict[str, pd
         "addresses": address,
         "aliases": places.aliases(built, standard, today, rng["aliases"]),
         "cameras": cameras,
+        "camera_states": states(cameras, today, rng["camera_states"]),
         "targets": watch.targets(cameras, optics, built, walls["geometry"].to_numpy(), size, rng["targets"]),
         "occluders": walls,
         "forbidden": watch.forbidden(built, rng["forbidden"]),

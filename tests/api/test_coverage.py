@@ -3,6 +3,7 @@
 import json
 
 import openpyxl
+import pandas as pd
 import pyogrio
 import pytest
 from fastapi.testclient import TestClient
@@ -14,6 +15,10 @@ from api.settings import Settings
 from api.state import ServerState
 from geo import covered
 from geo.demo import demo_city
+from geo.scope import Scope
+from geo.store import open_store
+from layers import catalog
+from layers.tiles.source import visible
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +213,133 @@ def test_interval_and_forbidden_over_http(client):
     assert body == client.get("/v1/coverage/interval", params={"runs": 3, "seed": 1}).json()
     listed = client.get("/v1/coverage/forbidden").json()
     assert listed["total"] == len(listed["conflicts"])
+
+
+ANSWERS = (
+    "/v1/coverage", "/v1/coverage/grids", "/v1/coverage/losses?by=switch", "/v1/coverage/losses?by=camera", "/v1/blind-spots",
+    "/v1/targets", "/v1/coverage/levels", "/v1/coverage/reachable", "/v1/coverage/forbidden", "/v1/coverage/interval?runs=2",
+    "/v1/coverage/period?until=2026-06-30T00:00:00Z", "/v1/cameras?limit=10000",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+def test_a_secret_camera_leaves_no_difference_below_its_role(hiding, without, path):
+    below = [ask(c, "operator").get(path).json() for c in (hiding, without)]
+    for body in below:
+        body.pop("version", None)
+    assert below[0] == below[1]
+    above = ask(hiding, "admin").get(path).json()
+    if path.startswith(("/v1/cameras", "/v1/coverage/losses?by=camera", "/v1/coverage/period")):
+        assert above != below[0]
+
+
+def test_secret_cameras_are_on_the_map_of_their_role_alone(hiding):
+    secret = hiding.cameras.index[hiding.cameras["secrecy"] == 1]
+    for name in ("cameras", "fields_of_view", "image_levels", "image_levels_2025", "camera_health"):
+        entry = catalog.layer(name)
+        rows = catalog.entry_rows(hiding, entry)
+        ids = pd.Index(rows["camera_id"])
+        assert ids.isin(secret).any()
+        assert not ids[visible(hiding, entry, Scope(who="o", role="operator"))].isin(secret).any()
+        assert ids[visible(hiding, entry, Scope(who="a", role="admin"))].isin(secret).any()
+    for name in ("coverage_times", "coverage_claims", "blind_roads", "blind_places"):
+        if name in {e.name for e in catalog.LAYERS}:
+            assert "camera_id" not in catalog.layer(name).fields
+
+
+def test_reading_secret_cameras_is_noted(tmp_path):
+    path = tmp_path / "city"
+    assert (
+        CliRunner().invoke(cli, ["demo", "--city", str(path), "--scale", "tiny", "--no-serve"]).exit_code == 0
+    )
+    store = open_store(path)
+    some = store.city().degrees("cameras").iloc[:2].assign(secrecy=1)
+    store.write("cameras", some)
+    for role, lines in (("operator", 0), ("admin", 1)):
+        state = ServerState(store.city(), Settings(role=role), store=store)
+        TestClient(create_app(state)).get("/v1/blind-spots")
+        log = store.audit_log()
+        assert log["subject"].str.startswith("secret cameras").sum() == lines
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def hiding(city):
+    """A city of which the best and four more cameras are secret."""
+    table = covered.ledger_of(city)
+    best = table["cameras"].str.split(";").explode().value_counts()
+    names = [n for n in best.index if n][:5]
+    return city.with_table(
+        "cameras", city.cameras.assign(secrecy=lambda t: t.index.isin(names).astype(int)), replace=True
+    )
+
+
+@pytest.fixture(scope="module")
+def without(hiding):
+    return hiding.with_table("cameras", hiding.cameras[hiding.cameras["secrecy"] == 0], replace=True)
+
+
+def ask(city, role):
+    return TestClient(create_app(ServerState(city, Settings(role=role))))
+
+
+def test_image_levels_of_both_profiles(client):
+    for profile, weakest in (("en62676-4:2014", "monitor"), ("iec62676-4:2025", "overview")):
+        body = client.get("/v1/coverage/levels", params={"profile": profile}).json()
+        assert body["default"] == "en62676-4:2014"
+        assert body["levels"][0]["level"] == weakest
+        for c in (1, 2, 3):
+            falling = [r["numerator"] for r in body["levels"] if r["target_class"] == c]
+            assert falling == sorted(falling, reverse=True)
+            assert falling[0] > 0
+    assert client.get("/v1/coverage/levels", params={"profile": "dori"}).status_code == 404
+
+
+def test_reachable_is_apart_and_never_less(client):
+    body = client.get("/v1/coverage/reachable").json()
+    assert body["reachable_m2"] > body["home_m2"] > 0
+    rates = client.get("/v1/coverage").json()["targets"]
+    for row in body["targets"]:
+        assert row["listed"] >= row["reachable"] >= row["home"]
+        headline = next(
+            r for r in rates if (r["target_class"], r["step"]) == (row["target_class"], "quality")
+        )
+        assert headline["numerator"] == row["home"]
+
+
+def test_a_camera_reported_off_counts_its_hours(tmp_path):
+    path = tmp_path / "city"
+    assert (
+        CliRunner().invoke(cli, ["demo", "--city", str(path), "--scale", "tiny", "--no-serve"]).exit_code == 0
+    )
+    store = open_store(path)
+    state = ServerState(store.city(), Settings(role="admin"), store=store)
+    name = state.city.cameras.query("state == 'on'").index[0]
+    caller = TestClient(create_app(state))
+    body = {"state": "off", "at": "2026-07-10T00:00:00Z"}
+    assert caller.post(f"/v1/cameras/{name}/state", json=body).status_code == 200
+    city = store.city()
+    entry = city.degrees("camera_states").query("camera_id == @name").sort_values("at").iloc[-1]
+    assert entry["state"] == "off"
+    found = covered.period_of(city, end=pd.Timestamp("2026-07-11", tz="UTC"), days=2, secret=True)
+    assert found.cameras.loc[name, ["numerator", "denominator"]].tolist() == [24, 48]
+    assert not covered.watch_of(city, secret=True).on[city.cameras.index.get_loc(name)]
+    store.close()
+
+
+def test_state_history_by_import(folder, tmp_path):
+    run = CliRunner().invoke
+    cameras = open_store(folder).city().degrees("cameras")
+    name = cameras.index[cameras["state"] == "on"][0]
+    file = tmp_path / "states.csv"
+    file.write_text(
+        f"设备编码,设备状态,变更时间\n{name},离线,2026-12-01 08:00:00\n{name},在线,2026-12-01 20:00:00\n,在线,2026-12-02\n"
+    )
+    done = run(cli, ["import", "camera_states", str(file), "--city", str(folder), "--json", "--max-bad", "1"])
+    got = json.loads(done.stdout)
+    assert (got["imported"], got["quarantined"]) == (2, 1)
+    shown = run(cli, ["coverage", "--city", str(folder), "--days", "1", "--until", "2026-12-02", "--with-secret",
+                      "--reachable", "--profile", "iec62676-4:2025"])  # fmt: skip
+    assert f"{name}  在线率 50.0%  中断 1 次" in shown.stdout
+    assert "可转达" in shown.stdout
+    assert "轮廓 outline（40 px/m）" in shown.stdout

@@ -11,6 +11,7 @@ from geo.coverage.forbidden import forbidden_views
 from geo.coverage.interval import interval
 from geo.coverage.view import scene
 from geo.coverage.watch import watch
+from geo.covered.scenario import sample_places
 from geo.demo import demo_city
 from geo.errors import NotFoundError
 
@@ -144,7 +145,7 @@ def test_forbidden_views_of_the_demo_city_touch_their_place():
 def test_interval_is_seeded_and_holds_its_mean(city):
     one = covered.interval_of(city, runs=8, seed=3, samples=2000)
     two = interval(
-        covered.cameras_of(city), covered.scene_of(city), covered._places(city, 2000, 3), runs=8, seed=3
+        covered.cameras_of(city), covered.scene_of(city), sample_places(city, 2000, 3), runs=8, seed=3
     )
     pd.testing.assert_frame_equal(one.rates, two.rates)
     rates = one.rates
