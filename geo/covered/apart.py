@@ -160,11 +160,11 @@ def period_of(
     pairs = table["cameras"].str.split(";").explode()
     row = cameras.index.get_indexer(pd.Index(pairs))
     watched = pd.DataFrame(on[row] & (row >= 0)[:, None], index=pairs.index).groupby(level=0).any()
-    hits = watched.sum(axis=1).groupby(table["target_class"]).sum().reindex(CLASSES, fill_value=0)
-    listed = table["target_class"].value_counts().reindex(CLASSES, fill_value=0) * MOMENTS
+    hits = watched.sum(axis=1).groupby(table["target_class"]).sum().reindex(list(CLASSES), fill_value=0)
+    listed = table["target_class"].value_counts().reindex(list(CLASSES), fill_value=0) * MOMENTS
     effective = pd.DataFrame(
         {
-            "target_class": CLASSES,
+            "target_class": list(CLASSES),
             "numerator": hits.to_numpy(dtype=int),
             "denominator": listed.to_numpy(dtype=int),
             "rate": hits.to_numpy(dtype=float) / listed.where(listed > 0).to_numpy(dtype=float),

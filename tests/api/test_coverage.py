@@ -242,9 +242,8 @@ def test_secret_cameras_are_on_the_map_of_their_role_alone(hiding):
         assert ids.isin(secret).any()
         assert not ids[visible(hiding, entry, Scope(who="o", role="operator"))].isin(secret).any()
         assert ids[visible(hiding, entry, Scope(who="a", role="admin"))].isin(secret).any()
-    for name in ("coverage_times", "coverage_claims", "blind_roads", "blind_places"):
-        if name in {e.name for e in catalog.LAYERS}:
-            assert "camera_id" not in catalog.layer(name).fields
+    for name in ("coverage_times", "blind_roads", "blind_places"):
+        assert "camera_id" not in catalog.layer(name).fields
 
 
 def test_reading_secret_cameras_is_noted(tmp_path):
@@ -310,7 +309,10 @@ def test_reachable_is_apart_and_never_less(client):
 def test_a_camera_reported_off_counts_its_hours(tmp_path):
     path = tmp_path / "city"
     assert (
-        CliRunner().invoke(cli, ["demo", "--city", str(path), "--scale", "tiny", "--no-serve"]).exit_code == 0
+        CliRunner()
+        .invoke(cli, ["demo", "--city", str(path), "--scale", "tiny", "--no-serve", "--today", "2026-06-30"])
+        .exit_code
+        == 0
     )
     store = open_store(path)
     state = ServerState(store.city(), Settings(role="admin"), store=store)
