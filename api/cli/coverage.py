@@ -89,6 +89,7 @@ def coverage(
             "分类覆盖率": files.chinese(summary.classes, files.RATE_ZH),
             "面积与道路": files.chinese(pd.concat([summary.ground, summary.roads]), files.RATE_ZH),
             "目标覆盖台账": files.chinese(table.rename_axis("target_id"), files.LEDGER_ZH),
+            "台账历史": files.chinese(files.history(kept, secret=secret), files.HISTORY_ZH),
             "禁拍冲突": files.chinese(covered.forbidden_of(snapshot, secret=secret), files.FORBIDDEN_ZH),
         }
         files.write(

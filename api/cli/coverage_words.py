@@ -81,6 +81,10 @@ def show_rates(answer: dict[str, Any], by: str) -> None:
         f"口径：监控点 {basis['cameras']:,}，参与 {basis['used']:,}；排除：{left}；缺省与修正：{taken}",
         markup=False,
     )
+    out.print(
+        f"图像等级按 {basis['image_level_profile']}；面积与道路要求 {basis['ground_and_roads_px_m']:g} px/m；云台按预置位计",
+        markup=False,
+    )
     _show_more(answer, by)
 
 

@@ -8,6 +8,7 @@ import geopandas as gpd
 import pandas as pd
 import pyogrio
 
+from geo.coverage.ledger import BASIS_ZH
 from geo.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -33,6 +34,28 @@ SPOT_ZH: Mapping[str, str] = {
     "rank": "序号", "kind": "类型", "name": "名称", "text": "说明", "grid_id": "网格编码", "measure": "未覆盖量",
     "unit": "单位", "incidents": "周边警情", "weight": "等级权重", "base": "基准", "share": "未覆盖占比", "score": "得分", "near": "参照路口",
 }  # fmt: skip
+
+
+NOTES_ZH: Mapping[str, str] = {
+    "cameras": "监控点", "used": "参与计算的监控点", "excluded": "排除", "devices": "设备数（多目通道合一）",
+    "defaults": "缺省与修正", "steerable_at_home": "云台（按预置位计）", "on": "参与者中在线", "water_and_buildings": "面积分母",
+    "covered_share": "面积、线状目标算作覆盖的占比", "image_level_profile": "图像等级标准",
+    "ground_and_roads_px_m": "面积与道路要求像素密度（px/m）", "secret_cameras": "涉密点位", "included": "计入", "left out": "未计入",
+} | BASIS_ZH  # fmt: skip
+HISTORY_ZH: Mapping[str, str] = {
+    "key": "存档时间", "list_version": "清单版本", "target_class": "目标类别", "numerator": "已覆盖", "denominator": "清单目标", "rate": "覆盖率",
+}  # fmt: skip
+
+
+def history(kept: Mapping[str, Mapping[str, Any]], *, secret: bool) -> pd.DataFrame:
+    """Kept ledgers, newest first, one row a class (台账历史); those with secret cameras only if `secret`."""
+    rows = [
+        (key, body["list_version"], int(c), body["numerators"][c], body["denominators"][c], rate)
+        for key, body in sorted(kept.items(), reverse=True)
+        if secret or not body.get("secret")
+        for c, rate in body["rates"].items()
+    ]
+    return pd.DataFrame(rows, columns=list(HISTORY_ZH))
 
 
 def write(path: Path, tables: Mapping[str, pd.DataFrame], notes: Mapping[str, Any]) -> None:
@@ -82,7 +105,9 @@ def _words(column: pd.Series) -> pd.Series:
 def _flat(notes: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     rows: list[tuple[str, Any]] = []
     for key, value in notes.items():
-        rows += (
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", str(value))]
-        )
+        name = f"{prefix}{NOTES_ZH.get(key, key)}"
+        if isinstance(value, dict):
+            rows += _flat(value, f"{name}：")
+        else:
+            rows.append((name, NOTES_ZH.get(str(value), str(value))))
     return rows
