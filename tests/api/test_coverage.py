@@ -138,7 +138,14 @@ def test_ledger_as_workbook_and_geopackage(folder, tmp_path):
     for name in ("book.xlsx", "book.gpkg"):
         assert run(cli, ["coverage", "--city", str(folder), "--out", str(tmp_path / name)]).exit_code == 0
     book = openpyxl.load_workbook(tmp_path / "book.xlsx")
-    assert book.sheetnames == ["分类覆盖率", "面积与道路", "目标覆盖台账", "禁拍冲突", "口径说明"]
+    assert book.sheetnames == ["分类覆盖率", "面积与道路", "目标覆盖台账", "台账历史", "禁拍冲突", "口径说明"]
+    for sheet in book:
+        assert all("\u4e00" <= cell.value[0] <= "\u9fff" for cell in sheet[1])
+    assert len(list(book["台账历史"].values)) % 3 == 1
+    notes = dict(book["口径说明"].values)
+    assert notes["图像等级标准"] == "en62676-4:2014"
+    assert notes["涉密点位"] == "未计入"
+    assert int(notes["参与计算的监控点"]) < int(notes["监控点"])
     rows = list(book["目标覆盖台账"].values)
     assert rows[0][:2] == ("目标编号", "名称")
     assert len(rows) == 61
