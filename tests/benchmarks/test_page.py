@@ -1,0 +1,136 @@
+"""The console in headless Chromium without GPU: when it can be used, and how it moves; against a Folium GeoJson page.
+
+Usable: everything on the map is drawn and the last long task is over. The pages run on the server's own cores.
+"""
+
+import functools
+import http.server
+import itertools
+import statistics
+import threading
+
+import folium
+import pytest
+from browser import CHROMIUM_FLAGS, chromium, serving
+from playwright.sync_api import sync_playwright
+
+from api.app import asgi
+from api.state import ServerState
+from geo import situation
+from geo.city import City
+from geo.demo import demo_city
+from layers import assets, catalog
+from layers.folium_map import warm
+
+LINK = "/#on=grids,incidents,cameras&shade=&days=0"
+WATCH = """
+window.tasks = [];
+new PerformanceObserver((l) => { for (const e of l.getEntries()) tasks.push(e.startTime + e.duration); })
+  .observe({ type: 'longtask', buffered: true });
+window.usable = 0;
+const look = () => {
+  if (document.documentElement?.dataset.ready === 'true') usable = performance.now();
+  else requestAnimationFrame(look);
+};
+look();
+"""
+FRAMES = "window.frames_ = []; const f = (t) => { frames_.push(t); requestAnimationFrame(f); }; requestAnimationFrame(f);"
+
+
+def usable_ms(context, url: str, *, ours: bool, settle_ms: int = 700) -> float:
+    """Milliseconds from the address to a page that can be used, in a browser whose cache may be warm."""
+    page = context.new_page()
+    page.goto(url, timeout=120_000)
+    if ours:
+        page.wait_for_function("window.usable > 0", timeout=60_000)
+    page.wait_for_timeout(settle_ms)
+    done = page.evaluate(
+        "Math.max(window.usable, ...tasks, performance.getEntriesByType('navigation')[0].loadEventEnd)"
+    )
+    page.close()
+    return float(done)
+
+
+def frames_ms(context, url: str) -> list[float]:
+    """Milliseconds between frames while the map is dragged there and back, 24 steps each way."""
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_function("window.usable > 0", timeout=60_000)
+    box = page.locator("#map").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.evaluate(FRAMES)
+    for dx, dy in ((-12, 0), (0, -9), (12, 0), (0, 9)):
+        page.mouse.move(x, y)
+        page.mouse.down()
+        for k in range(24):
+            page.mouse.move(x + dx * k, y + dy * k)
+        page.mouse.up()
+        page.wait_for_timeout(200)
+    times = page.evaluate("frames_")
+    page.close()
+    return sorted(b - a for a, b in itertools.pairwise(times))
+
+
+def folium_page(city: City, folder) -> int:
+    """Write folium's own page of the base grids, with its scripts beside it; return its size in bytes."""
+    frame = catalog.entry_rows(city, catalog.layer("grids"))[["grid_id", "name", "geometry"]]
+    west, south, east, north = frame.total_bounds
+    m = folium.Map(
+        location=[(south + north) / 2, (west + east) / 2], zoom_start=10, tiles=None, prefer_canvas=True
+    )
+    folium.GeoJson(frame, tooltip=folium.GeoJsonTooltip(["name"])).add_to(m)
+    figure = assets.offline(m, title="folium", base="")
+    text = figure.render()
+    assets.write(figure.used, folder)
+    (folder / "index.html").write_text(text, "utf-8")
+    return len(text.encode())
+
+
+def measure(city: City, folder, *, runs: int) -> dict[str, float]:
+    """Medians of some runs of both pages."""
+    state = ServerState(city)
+    warm(city, scope=state.scope)
+    situation.warm(city, scope=state.scope)
+    theirs = folium_page(city, folder)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    files = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=files.serve_forever, daemon=True).start()
+    with serving(asgi(state)) as url, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        context = browser.new_context(viewport={"width": 1366, "height": 768}, bypass_csp=True)
+        context.add_init_script(WATCH)
+        cold = usable_ms(context, url + LINK, ours=True)
+        ours = [usable_ms(context, url + LINK, ours=True) for _ in range(runs)]
+        frames = frames_ms(context, url + LINK)
+        document = len(context.request.get(url).body())
+        other = f"http://127.0.0.1:{files.server_port}/index.html"
+        folium_ms = [usable_ms(context, other, ours=False, settle_ms=3000) for _ in range(runs)]
+        browser.close()
+    files.shutdown()
+    return {
+        "first_ms": cold, "usable_ms": statistics.median(ours), "document": document,
+        "frame_ms": statistics.median(frames), "frame_p95_ms": frames[int(0.95 * len(frames))],
+        "folium_ms": statistics.median(folium_ms), "folium_bytes": theirs,
+    }  # fmt: skip
+
+
+@pytest.mark.browser
+def test_a_page_is_usable_and_moves(demo_small: City, tmp_path) -> None:
+    found = measure(demo_small, tmp_path, runs=1)
+    assert found["usable_ms"] < 20_000
+    assert found["document"] <= 20_000
+    assert found["folium_bytes"] > 10 * found["document"]
+
+
+@pytest.mark.scale
+@pytest.mark.browser
+def test_a_page_at_city_scale(tmp_path) -> None:
+    """15,000 grids, 77,000 cameras, 2.5 million incidents on the map."""
+    found = measure(demo_city(0, "zibo"), tmp_path, runs=5)
+    print("\n", {k: round(v, 1) for k, v in found.items()})
+    assert found["document"] <= 20_000
+    assert found["folium_bytes"] / found["document"] >= 26
+    assert found["frame_ms"] <= 33.4
+    assert found["frame_p95_ms"] <= 75
+    assert found["folium_ms"] / found["usable_ms"] >= 14
+    assert found["usable_ms"] <= 800
