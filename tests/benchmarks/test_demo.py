@@ -40,12 +40,6 @@ def first_answer(folder):
     return spent, json.loads(body)
 
 
-def test_a_small_city_is_made_and_answers(tmp_path):
-    made(tmp_path / "city", "tiny")
-    _, answer = first_answer(tmp_path / "city")
-    assert answer["grids"] or answer["nearest"]
-
-
 @pytest.mark.scale
 @pytest.mark.timeout(900)
 def test_a_large_city_in_two_minutes(tmp_path, capsys):
