@@ -182,6 +182,8 @@ def _refuse_content(source: Source, chunk: Chunk) -> None:
         if not pd.api.types.is_string_dtype(column.dtype) and column.dtype != object:
             column = column.astype("str").where(column.notna())
         kind = privacy.content_kind(column, names=not _PLACES.search(str(header)))
+        if not kind and 5 * privacy.redact(column)[1] >= max(len(column), 5):
+            kind = "numbers of persons inside text"
         if kind:  # the value itself is not shown: it is what must not be spread
             raise PrivacyError(
                 f"{source.name}: the values of column {str(header)!r} look like: {kind} (rows from {chunk.rows[0]}); "

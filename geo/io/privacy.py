@@ -156,8 +156,15 @@ def _blank(text: str) -> str:
     return text
 
 
+# Service categories that begin like a name (高龄, 单亲, 康复 …).
+_SERVICE = re.compile(
+    "老|童|残疾|家庭|户|人员|人$|患者|妇女|病|障碍|低保|对象|^(?:高龄|高血|单亲|计生|严重|安置|康复|易肇|艾滋|关爱|关怀|常住|"
+    "白内|白血|居家|应急|温饱|丁克|空巢|重点|失能|失独|孤寡|孤儿|特困|特扶|社矫)"
+)
+
+
 def forbidden_category(words: Iterable[str]) -> list[tuple[str, str]]:
-    """Categories that are not service categories: (category, what it is about)."""
+    """Categories that are not service categories: (category, what it is about). A personal name is none either."""
     result = []
     for word in words:
         name = simplified(str(word)).lower()
@@ -165,4 +172,7 @@ def forbidden_category(words: Iterable[str]) -> list[tuple[str, str]]:
             if re.search(pattern, name):
                 result.append((str(word), about))
                 break
+        else:
+            if _is_name(str(word)) and not _SERVICE.search(name):
+                result.append((str(word), "a person (it looks like a name)"))
     return result

@@ -546,6 +546,7 @@ class TestPersons:
             ["110105194912310021"] * 5,
             ["13800138000", "13900139000"] * 2,
             ["鲁C12345", "鲁CD12345", "京A88888"],
+            ["王某，13800138000，住3号楼", "李某 13900139000", "张某，电话13700137000"],
         ],
     )
     def test_values_about_persons_stop_it_under_any_header(self, store, tmp_path, values):
@@ -556,8 +557,25 @@ class TestPersons:
         message = refused(store, "people", path, "备注", error=PrivacyError)
         assert not any(v in message for v in values)  # the message does not spread them
 
+    @pytest.mark.parametrize("category", ["高龄老人", "单亲家庭", "康复训练", "独居老人", "慢病随访", "留守儿童", "失独家庭", "孕产妇",
+                                          "退役军人", "优抚对象", "高血压", "严重精神障碍", "安置帮教", "白内障"])  # fmt: skip
+    def test_service_categories_are_no_names(self, store, tmp_path, category):
+        path = csv(tmp_path / "p.csv", f"网格编码,类别,人数\n370303001001001,{category},9\n")
+        assert import_files("people", [path], store).imported == 1
+
     @pytest.mark.parametrize(
-        "category", ["上访人员", "信访重点", "宗教人士", "维吾尔族", "少数民族", "政治敏感人员", "涉稳人员"]
+        "category",
+        [
+            "上访人员",
+            "信访重点",
+            "宗教人士",
+            "维吾尔族",
+            "少数民族",
+            "政治敏感人员",
+            "涉稳人员",
+            "张三",
+            "王小明",
+        ],
     )
     def test_categories_that_are_no_service_stop_it(self, store, tmp_path, category):
         path = csv(
