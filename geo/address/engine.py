@@ -44,6 +44,8 @@ class AddressEngine:
                 self._settle(candidate)
             if self.grids is not None:
                 self._doubt_border(one)
+            elif one.status == "unique" and one.candidates[0].precision == "offset":
+                one.status = "low"  # 对面 and 西边50米 may be in another grid, and no polygon can say
         return answer
 
     def _settle(self, c: Candidate) -> None:

@@ -22,6 +22,8 @@ from geo.address.resolve import Resolver
 from geo.store.addresses import open_gazetteer, write_gazetteer
 from tests.geo.address.shared import labelled, plates
 
+SAMPLED = {"LIKE": 10, "FTS5": 25}  # texts a class of the peers that take tens of milliseconds each
+
 
 class Like:
     """`LIKE %text%` over the whole table."""
@@ -129,7 +131,7 @@ def compare(shared_data, per_class, peers):
         begin = time.process_time()
         peer = make(texts)
         build[name] = time.process_time() - begin
-        some = queries.groupby("class").head(15) if name == "LIKE" else queries
+        some = queries.groupby("class").head(SAMPLED.get(name, per_class))  # the slow ones answer fewer
         results[name] = ask(peer, some, x, y)
     begin = time.process_time()
     resolver = Resolver(compile_gazetteer(table))
@@ -179,7 +181,13 @@ def test_all_texts_against_all_peers(shared_data):
     print(table.round(4).to_string())
     print(per_class.round(4).to_string())
     keep("address", {"table": table.to_dict("index"), "santu_per_class": per_class.to_dict("index")})
-    best = table.drop(index="santu")
+    santu = table.loc["santu"]
+    assert santu["in_table"] >= 0.985
+    assert santu["holdout"] >= 0.90
+    assert santu["wrongdist_top5"] >= 0.95
+    assert santu["p50_ms"] <= 1.2
+    assert santu["p99_ms"] <= 25
+    best = table.drop(index=["santu", "LIKE", "FTS5"])
     assert (
         table.loc["santu", ["in_table", "holdout", "wrongdist_top5"]]
         >= best[["in_table", "holdout", "wrongdist_top5"]].max() - 0.005
