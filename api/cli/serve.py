@@ -20,6 +20,7 @@ from api.weekly import Weekly
 from geo import covered, situation
 from geo.errors import NotFoundError
 from geo.store import addresses
+from layers import hot_page
 from layers.folium_map import warm
 
 
@@ -66,6 +67,7 @@ def _prepare(state: ServerState) -> None:
     covered.warm(state.city)
     with contextlib.suppress(NotFoundError):  # too few incidents for a risk
         risk_now(state.store, state.city, None)
+        hot_page.document(state.city, scope=state.scope, scores=[])
     gc.collect()
     gc.freeze()  # a city is millions of objects that stay: looking through them again and again holds up the stream
     threading.Thread(target=Weekly(state).run, name="weekly", daemon=True).start()
