@@ -184,15 +184,18 @@ class Classes:
         rank = np.searchsorted(np.asarray(self.edges), numbers, side="right") - 1
         return np.where(np.isnan(numbers) | (not self.edges), -1, rank)
 
-    def words(self, i: int) -> str:
-        """Return the interval of rank i in words."""
+    def words(self, i: int, *, unit: bool = True) -> str:
+        """Return the interval of rank i in words; a share, which has no unit, in percent."""
+        if not self.whole and not self.unit:
+            return replace(self, edges=tuple(100 * e for e in self.edges), unit="%").words(i)
+        tail = f" {self.unit}" if self.unit and (unit or self.unit == "%") else ""
         low = _number(self.edges[i], whole=self.whole)
         if i + 1 == len(self.edges):
-            return f"≥ {low} {self.unit}".strip()
+            return f"≥ {low}{tail}"
         if self.whole:
             high = _number(self.edges[i + 1] - 1, whole=True)
-            return f"{low if low == high else f'{low}–{high}'} {self.unit}".strip()
-        return f"{low}–{_number(self.edges[i + 1], whole=False)} {self.unit}".strip()
+            return f"{low if low == high else f'{low}–{high}'}{tail}"
+        return f"{low}–{_number(self.edges[i + 1], whole=False)}{tail}"
 
 
 def classify(values: pd.Series, *, unit: str = "", ranks: int = 5) -> Classes:
@@ -225,7 +228,12 @@ def graduated(classes: Classes, ramp: str, *, zero: str = "无", hidden: bool = 
     n = len(classes.edges)
     chosen = ((), (2,), (1, 3), (0, 2, 4), (0, 1, 3, 4), (0, 1, 2, 3, 4))[n]
     rows = [
-        Entry(i, f"{RANKS[c][0]}　{classes.words(i)}", f"{RANKS[c][1]}: {classes.words(i)}", RAMPS[ramp][c])
+        Entry(
+            i,
+            f"{RANKS[c][0]}　{classes.words(i)}",
+            f"{RANKS[c][1]}: {classes.words(i, unit=False)}",
+            RAMPS[ramp][c],
+        )
         for i, c in enumerate(chosen)
     ]
     rows.insert(0, Entry(-1, zero, "none", NO_VALUE))
@@ -240,4 +248,4 @@ def with_opacity(style: Style, opacity: float) -> Style:
 
 
 def _number(value: float, *, whole: bool) -> str:
-    return f"{value:,.0f}" if whole else f"{value:g}"
+    return f"{value:,.0f}" if whole else f"{value:.4g}"

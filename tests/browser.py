@@ -1,5 +1,6 @@
 """A server and a browser for tests that look at pages: Debian's Chromium, nothing from the internet."""
 
+import io
 import shutil
 import threading
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from PIL import Image
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -80,6 +82,31 @@ class Watch:
         """Fail if anything was asked of another server, or went wrong."""
         assert self.foreign == [], f"requests outside the server: {self.foreign}"
         assert self.errors == []
+
+
+SCREENS = {
+    "console_day": "/#p=incidents&theme=light&lang=zh",
+    "console_wall": "/#p=video&theme=dark&lang=zh&m=15/36.79000/117.99500",
+    "planner": "/planner#theme=light&lang=zh&tab=blind",
+}
+"""Pages whose look is kept in small pictures."""
+
+
+def photograph(page, url: str, name: str) -> bytes:
+    """PNG of one of `SCREENS` when all of it is drawn."""
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.goto("about:blank")
+    page.goto(url + SCREENS[name])
+    page.wait_for_selector("html[data-ready=true]", timeout=90_000)
+    page.wait_for_timeout(600)
+    return page.screenshot()
+
+
+def small(png: bytes) -> bytes:
+    """Picture of 96 by 54: what is where in which colour, not how letters are smoothed."""
+    out = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").resize((96, 54), Image.Resampling.BOX).save(out, "PNG")
+    return out.getvalue()
 
 
 def folder_url(folder: Path) -> str:

@@ -8,13 +8,14 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))
-from browser import CHROMIUM_FLAGS, chromium, serving
+from browser import CHROMIUM_FLAGS, SCREENS, chromium, photograph, serving, small
 
 from api.app import create_app
 from api.state import ServerState
 from geo.demo import demo_city
 
 OUT = Path(__file__).parents[1] / "docs" / "images"
+SMALL = Path(__file__).parent / "golden" / "screens"
 MOST_BYTES = 300_000
 
 
@@ -41,12 +42,18 @@ def main() -> None:
         page.get_by_text("近28日警情").wait_for()
         page.wait_for_timeout(1500)
         save("hazards", page.screenshot())
-        page.goto(f"{url}/planner")
-        page.wait_for_selector("html[data-ready]", timeout=120_000)
-        page.get_by_role("tab", name="盲区").click()
+        page.goto(f"{url}/planner#lang=zh&theme=light&tab=blind")
+        page.wait_for_selector("html[data-ready=true]", timeout=120_000)
         page.locator("#blind li button").first.click()
         page.wait_for_timeout(3000)
         save("planner", page.screenshot())
+        page.goto(f"{url}/#p=incidents&theme=dark&lang=zh&at=117.9966,36.7911")
+        page.wait_for_selector("html[data-ready=true]", timeout=120_000)
+        page.wait_for_timeout(1500)
+        save("console", page.screenshot())
+        SMALL.mkdir(parents=True, exist_ok=True)
+        for name in SCREENS:
+            (SMALL / f"{name}.png").write_bytes(small(photograph(page, url, name)))
         browser.close()
 
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Container
 from dataclasses import asdict
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,43 +9,25 @@ import pandas as pd
 from fastapi import APIRouter, Request, Response
 
 from api.deps import CityDep, ScopeDep, StateDep
+from api.pages import CHINA, page
 from geo import schema
 from geo.address.answer import FAULTS
 from geo.city import City
-from geo.hotspot import CLASSES, CLASSES_ZH
 from geo.indicators import INDICATORS, latest
 from geo.scope import Scope, visible_cameras
-from layers import assets, catalog, style, tiles
+from layers import catalog, shading, style, tiles
 
 router = APIRouter(include_in_schema=False)
 
-WEB = Path(__file__).parents[1] / "web" / "console"
-LEAFLET = "https://cdn.jsdelivr.net/npm/leaflet@1.9.3/dist/leaflet"
-VECTOR_GRID = "https://unpkg.com/leaflet.vectorgrid@latest/dist/Leaflet.VectorGrid.bundled.js"
 SOURCES_EN = {"reported": "reported", "discovered": "patrol", "sensor": "sensor"}
+PRESET_TABLES = ("people", "hazards", "facilities", "incidents", "cameras")
 COUNTED = {"cameras": "state", "facilities": "kind", "hazards": "level", "targets": "target_class"}
 
 
 @router.get("/")
 def console() -> Response:
     """Return the console."""
-    return Response(_page(), media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
-
-
-@lru_cache(maxsize=1)
-def _page() -> str:
-    """Fill the addresses of third-party scripts, which hold the hash of their content, into the page."""
-    modules = sorted(p.name for p in WEB.glob("*.js"))
-    words = {
-        "leaflet_css": assets.URL_BASE + assets.resolve(f"{LEAFLET}.css").name,
-        "leaflet_js": assets.URL_BASE + assets.resolve(f"{LEAFLET}.js").name,
-        "vectorgrid_js": assets.URL_BASE + assets.resolve(VECTOR_GRID).name,
-        "preloads": "\n".join(f'<link rel="modulepreload" href="/static/console/{m}">' for m in modules),
-    }
-    page = (WEB / "index.html").read_text("utf-8")
-    for name, value in words.items():
-        page = page.replace("{" + name + "}", value)
-    return page
+    return page("console")
 
 
 @router.get("/console/config.json")
@@ -72,9 +52,7 @@ def _facts(city: City, scope: Scope) -> dict[str, Any]:
     groups = {g: members for g, members in groups.items() if members}
     incidents = city.degrees("incidents")
     versioned = {e.name: (e,) for e in entries} | {g: catalog.members(g) for g in groups}
-    bounds = (
-        tiles.tilejson_bounds(city, catalog.layer("grids")) if "grids" in names else [73.0, 18.0, 135.0, 54.0]
-    )
+    bounds = tiles.tilejson_bounds(city, catalog.layer("grids")) if "grids" in names else CHINA
     return {
         "name": city.name,
         "timezone": city.timezone,
@@ -96,6 +74,8 @@ def _facts(city: City, scope: Scope) -> dict[str, Any]:
             for v, zh in schema.INCIDENT_SOURCES.items()
             if (incidents["source"] == v).any()
         ],
+        "missing": [t for t in PRESET_TABLES if not len(city.degrees(t))],
+        "incident_style": catalog.layer("incidents").style.as_json(),
         "history": bool(len(city.degrees("grids_history"))),
         **_span(incidents, city),
     }
@@ -152,72 +132,6 @@ def _abilities(paths: Container[str]) -> dict[str, Any]:
         "address": "/v1/addresses/suggest" in paths,
         "blind": "/v1/blind-spots" in paths,
         "faults": FAULTS,
-        "analyses": {k: v for k, v in ANALYSES.items() if v["path"] in paths},
+        "analyses": {k: v for k, v in shading.ANALYSES.items() if v["path"] in paths},
+        "risk": [asdict(e) for e in shading.RISK_LEVELS],
     }
-
-
-_CLASS_COLOURS = dict(
-    zip(
-        [c for c in CLASSES if c.endswith("hot")],
-        ("#d55e00", "#e69f00", "#cc3311", "#882255", "#cc79a7", "#ddcc77", "#aa4499", "#999933"),
-        strict=False,
-    )
-)
-ANALYSES: dict[str, dict[str, Any]] = {
-    "hotspots": {
-        "zh": "热点（较自身基线，已控误报）",
-        "en": "hot and cold against their own past",
-        "path": "/v1/hotspots/grids",
-        "params": {},
-        "until": "until",
-        "category": "category",
-        "rows": "grids",
-        "id": "grid_id",
-        "value": "gi_bin",
-        "fixed": True,
-        "ranks": [
-            {"value": 3, "zh": "▲▲▲ 热点 99 %", "en": "▲▲▲ hot, 99 %", "colour": "#d7301f"},
-            {"value": 2, "zh": "▲▲ 热点 95 %", "en": "▲▲ hot, 95 %", "colour": "#fc8d59"},
-            {"value": 1, "zh": "▲ 热点 90 %", "en": "▲ hot, 90 %", "colour": "#fdcc8a"},
-            {"value": -1, "zh": "▽ 冷点 90 %", "en": "▽ cold, 90 %", "colour": "#bdd7e7"},
-            {"value": -2, "zh": "▽▽ 冷点 95 %", "en": "▽▽ cold, 95 %", "colour": "#6baed6"},
-            {"value": -3, "zh": "▽▽▽ 冷点 99 %", "en": "▽▽▽ cold, 99 %", "colour": "#2171b5"},
-        ],
-    },
-    "classes": {
-        "zh": "热点演变类型",
-        "en": "emerging classes of hotspots",
-        "path": "/v1/hotspots/grids",
-        "params": {},
-        "until": "until",
-        "category": "category",
-        "rows": "grids",
-        "id": "grid_id",
-        "value": "class",
-        "fixed": True,
-        "ranks": [
-            {"value": c, "zh": zh, "en": c, "colour": _CLASS_COLOURS[c]}
-            for c, zh in zip(CLASSES, CLASSES_ZH, strict=True)
-            if c in _CLASS_COLOURS
-        ],
-    },
-    "risk": {
-        "zh": "风险等级",
-        "en": "risk level",
-        "path": "/v1/risk",
-        "params": {},
-        "until": "until",
-        "rows": "grids",
-        "id": "grid_id",
-        "value": "level",
-        "fixed": True,
-        "ranks": [
-            {"value": 1, "zh": "一级（红）", "en": "level 1 (red)", "colour": "#c8102e"},
-            {"value": 2, "zh": "二级（橙）", "en": "level 2 (orange)", "colour": "#f28e2b"},
-            {"value": 3, "zh": "三级（黄）", "en": "level 3 (yellow)", "colour": "#f0d000"},
-            {"value": 4, "zh": "四级（蓝）", "en": "level 4 (blue)", "colour": "#9ecae1"},
-        ],
-    },
-}
-"""Analyses that colour grids: where the answer is, which columns hold grid and value (or value and the whole it
-is a part of), and ranks with words and colours. One whose path the server does not have is not offered."""

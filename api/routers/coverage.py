@@ -13,10 +13,14 @@ from api.deps import CityDep, ScopeDep, SecretDep
 from geo import covered, schema
 from geo.city import City
 from geo.coverage.blind_spot import KINDS
+from geo.coverage.ledger import ACTIONS
 from geo.errors import BadInputError, ForbiddenError, NotFoundError, Problem, SchemaError, UnknownNameError
 from geo.scope import Scope, visible_grids
 
 router = APIRouter(prefix="/v1", tags=["coverage"])
+
+WHY = {text: code for code, text in ACTIONS.items()}
+"""Code of what is to be done for a target, from its words; empty: covered."""
 
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 Grid = Annotated[str | None, Query(description="A grid of any level: what lies in it or below")]
@@ -116,7 +120,9 @@ def list_targets(
     lon, lat = city.to_degrees(place.x.to_numpy(), place.y.to_numpy())
     rows = pd.DataFrame(shown.drop(columns="geometry")).assign(lon=np.round(lon, 7), lat=np.round(lat, 7))
     records = [
-        {"target_id": str(i)} | clean(row) | {"cameras": [c for c in row["cameras"].split(";") if c]}
+        {"target_id": str(i), "why": WHY[row["action"]]}
+        | clean(row)
+        | {"cameras": [c for c in row["cameras"].split(";") if c]}
         for i, row in rows.iterrows()
     ]
     return {"total": len(part), "targets": records}

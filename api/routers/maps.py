@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.deps import CityDep, ScopeDep
 from layers import folium_map, picture
-from layers.search import find_grids
+from layers.search import find_cameras, find_grids
 
 router = APIRouter(prefix="/maps", tags=["maps"])
 
@@ -50,6 +50,14 @@ def search_grids(
 ) -> list[dict[str, Any]]:
     """Return grids whose code begins with, or whose name contains, the text."""
     return find_grids(city, q, scope=scope, limit=min(max(limit, 1), 100))
+
+
+@router.get("/search/cameras")
+def search_cameras(
+    city: CityDep, scope: ScopeDep, q: Annotated[str, Query(min_length=1, max_length=64)], limit: int = 12
+) -> list[dict[str, Any]]:
+    """Return cameras whose code begins with, or whose name contains, the text."""
+    return find_cameras(city, q, scope=scope, limit=min(max(limit, 1), 100))
 
 
 @router.get("/{name}", response_class=Response, responses={200: {"content": {"text/html": {}}}})

@@ -1,7 +1,5 @@
 """The planner (补点规划): its page, what-ifs with the rates before and after, the work list as a file."""
 
-from functools import lru_cache
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import geopandas as gpd
@@ -13,20 +11,19 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from api.deps import CityDep, ScopeDep
+from api.pages import CHINA, page
 from geo import covered, schema
 from geo.city import City
 from geo.coverage.what_if import Change
 from geo.errors import BadInputError, ForbiddenError, NotFoundError
 from geo.scope import visible_grids
-from layers import assets, catalog, tiles
+from layers import catalog, tiles
 from layers.style import RAMPS
 from layers.worklist import work_list, work_list_file
 
 router = APIRouter(prefix="/planner", tags=["planner"])
 
-WEB = Path(__file__).parents[1] / "web" / "planner"
-LEAFLET = "https://cdn.jsdelivr.net/npm/leaflet@1.9.3/dist/leaflet"
-VECTOR_GRID = "https://unpkg.com/leaflet.vectorgrid@latest/dist/Leaflet.VectorGrid.bundled.js"
+
 MEDIA = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "gpkg": "application/geopackage+sqlite3",
@@ -58,47 +55,46 @@ class Plan(BaseModel):
 @router.get("", response_class=Response, responses={200: {"content": {"text/html": {}}}})
 def planner() -> Response:
     """Return the planner's page."""
-    return Response(_page(), media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
-
-
-@lru_cache(maxsize=1)
-def _page() -> str:
-    words = {
-        "leaflet_css": assets.URL_BASE + assets.resolve(f"{LEAFLET}.css").name,
-        "leaflet_js": assets.URL_BASE + assets.resolve(f"{LEAFLET}.js").name,
-        "vectorgrid_js": assets.URL_BASE + assets.resolve(VECTOR_GRID).name,
-    }
-    page = (WEB / "index.html").read_text("utf-8")
-    for name, value in words.items():
-        page = page.replace("{" + name + "}", value)
-    return page
+    return page("planner")
 
 
 @router.get("/config.json")
 def planner_config(city: CityDep, scope: ScopeDep) -> dict[str, Any]:
     """Return what the page must know before it draws."""
     finest = catalog.layer(catalog.deepest_grids(city))
-    groups = ("basemap", "borders")
-    version = {
-        name: tiles.etag_of(city, catalog.members(name), scope, tiles.NOTHING).strip('"')
-        for name in (finest.name, "grid_labels", *groups)
+    groups = {name: catalog.members(name) for name in ("basemap", "borders", "grid_labels")}
+    versions = {
+        name: tiles.etag_of(city, entries, scope, tiles.NOTHING).strip('"')
+        for name, entries in {**groups, finest.name: (finest,)}.items()
     }
     grids = catalog.entry_rows(city, finest)
-    names = grids["name"].where(grids["name"].notna(), None)
-    styles = {e.name: e.style.as_json() for g in (*groups, "grid_labels") for e in catalog.members(g)}
     return {
         "city": city.name,
-        "bounds": tiles.tilejson_bounds(city, finest),
+        "bounds": tiles.tilejson_bounds(city, finest) if len(grids) else CHINA,
+        "empty": not len(grids),
+        "missing": [t for t in ("cameras", "targets", "roads", "incidents") if not len(city.degrees(t))],
         "grids": finest.name,
         "level": int(grids["level"].mode().iloc[0]) if len(grids) else 3,
-        "versions": version,
-        "styles": styles,
-        "names": names.to_dict(),
+        "versions": versions,
+        "groups": {
+            name: [{"name": e.name, "geometry": e.geometry, "style": e.style.as_json()} for e in entries]
+            for name, entries in groups.items()
+        },
+        "cameras": catalog.layer("cameras").style.as_json(),
         "ramp": RAMPS["green"],
-        "claims": dict(covered.STEPS),
-        "camera_states": dict(schema.CAMERA_STATES),
+        "claims": list(covered.STEPS),
         "whole_city": scope.whole_city,
+        "address": bool(len(city.degrees("addresses"))),
     }
+
+
+@router.get("/names.json")
+def grid_names(city: CityDep, scope: ScopeDep) -> dict[str, str]:
+    """Return the name of every grid of the finest level in scope, by its code."""
+    grids = catalog.entry_rows(city, catalog.layer(catalog.deepest_grids(city)))
+    seen = visible_grids(city.degrees("grids"), scope)
+    names: dict[str, str] = grids["name"][seen.reindex(grids.index).to_numpy(dtype=bool)].dropna().to_dict()
+    return names
 
 
 @router.post("/what-if")

@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from api.app import create_app
+from api.settings import Settings
 from api.state import ServerState
 from geo.city import City
 from tests import browser as browser_tools
@@ -154,6 +155,11 @@ def test_search_finds_grids_cameras_and_coordinates_in_any_datum(
     box.press("Enter")
     expect(desk.locator("#card-body .where .mono")).to_contain_text("117.98")
     expect(desk.locator("#card-body .where strong")).not_to_contain_text("号杆")
+    pole = str(demo_small.cameras.at[camera, "name"])
+    box.fill(pole[:-1])
+    expect(desk.locator("#found")).to_contain_text(camera)
+    box.press("Escape")
+    expect(desk.locator("#found")).to_be_hidden()
     address = demo_small.addresses.query("level == 50 and compound.isna() and road.notna()")["standard"].iloc[
         7
     ]
@@ -199,6 +205,10 @@ def test_time_moves_by_hand_and_by_itself(desk: Page, address: str) -> None:
     days = desk.locator("#newest .when").all_inner_texts()
     assert days
     assert all("06/16" <= d[:5] <= "06/22" for d in days)
+    assert any("/v1/hotspots/grids?until=2026-06-22" in u for u in desk.watch.requests)
+    desk.locator("#shade").select_option("classes")
+    ready(desk)
+    expect(desk.locator("#tree .legend").first).to_contain_text("新增热点")
     desk.locator("#play").click()
     expect(desk.locator("#time-text")).to_contain_text("2026-06-23 – 2026-06-29", timeout=15_000)
     expect(desk.locator("#play")).to_have_attribute("aria-pressed", "false", timeout=15_000)
@@ -288,6 +298,96 @@ def test_a_grid_that_becomes_hot_is_told(
             "hotspot", "G1", {"grid_id": "G1", "name": "某网格", "hot": True, "lon": 118.0, "lat": 36.79}
         )
     expect(desk.locator("#notice")).to_contain_text("新热点: 某网格")
+    expect(desk.locator("#alert-list")).to_contain_text("进入热点榜")
+
+
+def test_warnings_are_listed_as_they_come_and_lead_to_their_grid(
+    desk: Page, address: str, state: ServerState, demo_small: City
+) -> None:
+    open_console(desk, address, "p=incidents&lang=zh")
+    expect(desk.locator("#live")).to_have_attribute("data-state", "live")
+    expect(desk.locator("#alerts")).to_be_hidden()
+    grid = demo_small.degrees("grids").query("kind == 'base'").iloc[40]
+    inside = grid.geometry.representative_point()
+    body = {
+        "grid_id": grid.name, "name": grid["name"], "category": "盗窃", "observed": 9, "expected": 2.31, "lon": inside.x,
+        "lat": inside.y, "text": "预警：九起", "text_en": "Warning: nine",
+    }  # fmt: skip
+    state.live.note("warning", f"{grid.name}|盗窃", body)
+    line = desk.locator("#alert-list button")
+    expect(line).to_contain_text("盗窃：9 起，常态 2.3")
+    expect(desk.locator("#notice")).to_have_text("预警：九起")
+    desk.locator("body").press("e")
+    expect(line).to_contain_text("usually 2.3")
+    line.click()
+    expect(desk.locator("#card-body .chain")).to_contain_text(grid.name)
+    assert desk.evaluate("santu.map.getZoom()") >= 15
+    desk.locator("#alerts-clear").click()
+    expect(desk.locator("#alerts")).to_be_hidden()
+
+
+def test_events_come_without_web_sockets_too(desk: Page, address: str, state: ServerState) -> None:
+    desk.add_init_script("delete window.WebSocket")
+    open_console(desk, address, "p=incidents")
+    expect(desk.locator("#live")).to_have_attribute("data-state", "live")
+    assert desk.evaluate("santu.live.transport") == "sse"
+    row = {
+        "incident_id": "SSE1", "lon": 118.0, "lat": 36.79, "category": "盗窃", "stage": "found",
+        "occurred_at": "2026-07-01T00:00:00Z",
+    }  # fmt: skip
+    state.live.put([row])
+    expect(desk.locator("[data-id=SSE1]")).to_have_count(1)
+    state.live.put([{**row, "stage": "closed"}], kind="stage")
+    state.live.fold([{**row, "stage": "closed"}])
+
+
+def test_the_view_is_printed_by_the_server(desk: Page, address: str) -> None:
+    open_console(desk, address, "p=hazards&m=14/36.79000/117.99000")
+    with desk.expect_download() as download, desk.expect_request(re.compile("/v1/print.png")) as asked:
+        desk.locator("#print-png").click()
+    assert "indicator=open_hazards" in asked.value.url
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_link_put_into_the_address_line_is_followed(desk: Page, address: str) -> None:
+    open_console(desk, address, "p=people")
+    desk.evaluate("location.hash = 'p=video&lang=en'")
+    expect(desk.locator("#preset-video")).to_have_attribute("aria-pressed", "true")
+    expect(desk.locator("#pages a").first).to_have_attribute("href", re.compile("/planner#lang=en"))
+    ready(desk)
+
+
+def test_a_city_of_grids_alone_says_what_is_missing_and_shows_its_first_incident(
+    page: Page, tiny_city: City
+) -> None:
+    state = ServerState(tiny_city)
+    with browser_tools.serving(create_app(state)) as url:
+        watch = browser_tools.Watch(page, (url, url.replace("http", "ws")))
+        open_console(page, url, "p=video&lang=zh")
+        expect(page.locator("#empty")).to_contain_text("santu import cameras")
+        page.locator("body").press("4")
+        expect(page.locator("#empty")).to_contain_text("santu import incidents")
+        expect(page.locator("#newest")).to_contain_text("还没有警情")
+        expect(page.locator("#live")).to_have_attribute("data-state", "live")
+        state.live.put([{"incident_id": "FIRST", "lon": 118.005, "lat": 36.805, "category": "盗窃", "stage": "found",
+                         "occurred_at": "2026-07-01T00:00:00Z"}])  # fmt: skip
+        page.locator("[data-id=FIRST]").click()
+        card = page.locator("#card-body")
+        for words in ("发现", "网格3", "没有监控点看得见此处", "没有风险评分", "没有设施数据"):
+            expect(card).to_contain_text(words.replace("没有风险评分", "此处没有风险评分"))
+        watch.check()
+
+
+def test_what_lies_outside_of_a_scope_is_refused_in_words(page: Page, demo_tiny: City) -> None:
+    grids = demo_tiny.degrees("grids")
+    mine, other = grids.query("level == 1").index[:2]
+    inside = grids.geometry[other].representative_point()
+    with browser_tools.serving(create_app(ServerState(demo_tiny, settings=Settings(roots=(mine,))))) as url:
+        open_console(page, url, f"p=people&lang=zh&at={inside.x},{inside.y}")
+        expect(page.locator("#card-body [role=alert]")).to_contain_text("超出您的可见范围")
+        box = page.locator("#search")
+        box.fill(other)
+        expect(page.locator("#found")).to_contain_text("没有找到")
 
 
 def test_says_how_far_behind_it_is_and_recovers(page: Page, demo_tiny: City) -> None:
@@ -315,11 +415,13 @@ def test_says_how_far_behind_it_is_and_recovers(page: Page, demo_tiny: City) -> 
     thread.join(15)
     expect(live).to_have_attribute("data-state", "behind", timeout=15_000)
     expect(live).to_contain_text("落后 1 分钟")
+    expect(page.locator("#notice")).to_contain_text("与服务器的连接中断")
     state.live.put([{"incident_id": "MISSED", "lon": 118.0, "lat": 36.8, "category": "盗窃", "stage": "found",
                      "occurred_at": "2026-07-01T00:00:00Z"}])  # fmt: skip
     server, thread = begin()
     expect(live).to_have_attribute("data-state", "live", timeout=30_000)
     expect(page.locator("[data-id=MISSED]")).to_have_count(1, timeout=10_000)
+    expect(page.locator("#notice")).to_be_hidden()
     server.should_exit = True
     thread.join(15)
 

@@ -1,8 +1,9 @@
 // Blind spots: the worst of the list, with their rank, where they are.
 
-import { get, aborted } from './api.js';
-import { el } from './dom.js';
-import { number, t } from './i18n.js';
+import { get, aborted } from '../common/api.js';
+import { el } from '../common/dom.js';
+import { lang, number, t } from '../common/i18n.js';
+import { spotWords } from '../common/spot.js';
 import { state } from './state.js';
 
 const L = window.L;
@@ -59,12 +60,12 @@ export class BlindSpots {
         pointToLayer: (_, at) => L.circleMarker(at, { renderer: this.renderer, shape: 'cross', radius: 7, color: '#ffffff', weight: 1, fillColor: color, fillOpacity: opacity }),
       });
       const at = shape.getBounds().getCenter();
-      const go = () => this.choose({ asked: { lon: at.lng.toFixed(7), lat: at.lat.toFixed(7) }, extra: { title: spot.what || spot.name, note: spot.text } });
+      const go = () => this.choose({ asked: { lon: at.lng.toFixed(7), lat: at.lat.toFixed(7) }, extra: { title: lang() === 'zh' ? spot.what || spot.name : spot.name, note: spotWords(spot) } });
       shape.on('click', (e) => { L.DomEvent.stop(e); go(); });
       this.group.addLayer(shape);
       if (spot.rank <= 20) {
-        const icon = L.divIcon({ className: 'rank', html: el('span', { text: String(spot.rank) }), iconSize: [26, 20] });
-        this.group.addLayer(L.marker(at, { icon, title: spot.what, alt: spot.what, opacity }).on('click', go));
+        const icon = L.divIcon({ className: 'rank', html: el('span', { text: String(spot.rank) }), iconSize: null });
+        this.group.addLayer(L.marker(at, { icon, title: spotWords(spot), alt: spotWords(spot), opacity }).on('click', go));
       }
     }
     this.group.addTo(this.map);

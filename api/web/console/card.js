@@ -1,14 +1,12 @@
 // The situation card: one request, every part with words, nearest first.
 
-import { get, aborted } from './api.js';
-import { el, fill, byId, notify } from './dom.js';
-import { entryOf, swatch } from './draw.js';
-import { duration, lang, moment, number, say, t } from './i18n.js';
+import { get, aborted } from '../common/api.js';
+import { el, fill, byId, notify } from '../common/dom.js';
+import { entryOf, swatch } from '../common/draw.js';
+import { duration, lang, moment, number, say, t } from '../common/i18n.js';
 import { change, state } from './state.js';
 
 const L = window.L;
-const RISK_COLOURS = { 1: '#c8102e', 2: '#f28e2b', 3: '#f0d000', 4: '#2c7bb6' };
-const RISK_SHAPES = { 1: 'triangle', 2: 'diamond', 3: 'square', 4: 'circle' };
 
 export class Card {
   constructor(map, config) {
@@ -77,7 +75,7 @@ export class Card {
   }
 
   faults(extra) {
-    const notes = [extra.radius_m > 30 ? t('uncertain', { n: number(extra.radius_m) }) : null, ...(extra.faults || []).map(([code, detail]) => [lang() === 'zh' ? this.config.faults[code] || code : code, detail].filter(Boolean).join('：'))].filter(Boolean);
+    const notes = [extra.radius_m > 30 ? t('uncertain', { n: number(extra.radius_m) }) : null, ...(extra.faults || []).map(([code, detail]) => [lang() === 'zh' ? this.config.faults[code] || code : code.toLowerCase().replace('.', ': ').replaceAll('_', ' '), detail].filter(Boolean).join('：'))].filter(Boolean);
     if (!notes.length) return null;
     return this.section(t('faults'), '', el('ul', { class: 'plain warn' }, notes.map((n) => el('li', { text: `⚠ ${n}` }))));
   }
@@ -85,7 +83,7 @@ export class Card {
   incident(card) {
     const row = card.place.incident;
     if (!row) return null;
-    const stage = entryOf(this.config.layers.incidents.style, row);
+    const stage = entryOf(this.config.incident_style, row);
     return this.section(row.category, moment(row.occurred_at, this.config.timezone),
       el('p', { class: 'line' }, swatch(stage, { geometry: 'point' }), el('span', { text: say(stage) }), row.address ? el('span', { class: 'dim', text: row.address }) : null));
   }
@@ -113,18 +111,18 @@ export class Card {
 
   analyses(card) {
     const risk = card.risk;
-    if (!risk) return null;
-    const entry = { shape: RISK_SHAPES[risk.level], colour: RISK_COLOURS[risk.level] };
+    if (!risk) return this.section(t('risk'), '', el('p', { class: 'empty', text: t('noRisk') }));
+    const entry = this.config.risk.find((e) => e.value === risk.level);
     const why = risk.why.filter((w) => w.contribution > 0).slice(0, 3).map((w) => el('li', { class: 'row still' },
-      el('span', { text: '+' }), el('span', { class: 'name', text: lang() === 'zh' ? w.zh : w.factor }), el('span', { class: 'num', text: number(w.contribution, 1) }),
-      el('span', { class: 'dim', text: `${number(w.value, 2)} ${w.unit} · ${t('peers')} ${number(w.peer_median, 2)}` })));
+      el('span', { text: '+' }), el('span', { class: 'name', text: lang() === 'zh' ? w.zh : t(`risk_${w.factor}`) }), el('span', { class: 'num', text: number(w.contribution, 1) }),
+      el('span', { class: 'dim', text: `${number(w.value, 2)} ${lang() === 'zh' ? w.unit : t(`unit_${w.unit}`)} · ${t('peers')} ${number(w.peer_median, 2)}` })));
     return this.section(t('risk'), `${t('asOfDay')} ${risk.until}`,
-      el('p', { class: 'line' }, swatch(entry, { geometry: 'point' }), el('strong', { text: t(`risk${risk.level}`) }), el('span', { text: t('score', { n: number(risk.score, 1) }) })),
+      el('p', { class: 'line' }, swatch(entry, { geometry: 'point' }), el('strong', { text: say(entry) }), el('span', { text: t('score', { n: number(risk.score, 1) }) })),
       el('ul', { class: 'plain' }, why));
   }
 
   open_(card) {
-    const style = this.config.layers.incidents?.style;
+    const style = this.config.incident_style;
     const incidents = card.incidents.rows.map((r) => el('li', {}, el('button', { type: 'button', class: 'row', onclick: () => this.show({ incident: r.incident_id }) },
       style ? swatch(entryOf(style, r), { geometry: 'point' }) : null, el('span', { class: 'name', text: r.category }), el('span', { class: 'num', text: `${number(r.distance_m)} m` }),
       el('span', { class: 'dim', text: `${moment(r.occurred_at, this.config.timezone)} · ${style ? say(entryOf(style, r)) : r.stage || ''}` }))));
@@ -132,7 +130,7 @@ export class Card {
     const hazards = card.hazards.rows.map((h) => {
       const entry = hazardStyle ? entryOf(hazardStyle, { level: h.level ?? 0 }) : null;
       const late = h.due_at && this.config.latest && h.due_at < this.config.latest;
-      return el('li', { class: 'row still' }, entry ? swatch(entry, { geometry: 'point' }) : null, el('span', { class: 'name', text: h.name || this.config.layers.hazards.words.kind[h.kind] || h.kind }), el('span', { class: 'num', text: `${number(h.distance_m)} m` }),
+      return el('li', { class: 'row still' }, entry ? swatch(entry, { geometry: 'point' }) : null, el('span', { class: 'name', text: h.name || this.word('hazards', 'kind', h.kind) }), el('span', { class: 'num', text: `${number(h.distance_m)} m` }),
         el('span', { class: late ? 'late' : 'dim', text: `${entry ? say(entry) : ''}${h.due_at ? ` · ${late ? `⚠ ${t('overdue')}` : t('due')} ${moment(h.due_at, this.config.timezone)}` : ''}` }));
     });
     const part = (title, data, list) => this.section(title, data.total > list.length ? t('more', { n: number(data.total), m: number(list.length) }) : `${t('around', { n: number(card.near_m) })} · ${number(data.total)}`,
@@ -141,16 +139,21 @@ export class Card {
   }
 
   facilities(card) {
-    if (!card.facilities.length) return null;
+    if (!card.facilities.length) return this.section(t('nearest'), '', el('p', { class: 'empty', text: t('noFacilities') }));
     const layer = this.config.layers.facilities;
     const list = card.facilities.filter((f) => f.kind !== 'poi').map((f) => {
       const entry = layer ? entryOf(layer.style, f) : null;
-      const bad = f.state && f.state !== 'ok' ? layer?.words.state?.[f.state] || f.state : '';
+      const bad = f.state && f.state !== 'ok' ? this.word('facilities', 'state', f.state) : '';
       return el('li', {}, el('button', { type: 'button', class: 'row', onclick: () => this.map.panTo([f.lat, f.lon]) }, entry ? swatch(entry, { geometry: 'point' }) : null,
         el('span', { class: 'name', text: f.name || say(entry) }), el('span', { class: 'num', text: f.drive_s === null ? t('noRoad') : duration(f.drive_s) }),
         el('span', { class: bad ? 'late' : 'dim', text: `${say(entry)} · ${number(f.distance_m)} m${bad ? ` · ⚠ ${bad}` : ''}` })));
     });
     return this.section(t('nearest'), '', el('ul', { class: 'plain' }, list));
+  }
+
+  /** A data word in the language of the page: the catalogue's in Chinese, the code itself in English. */
+  word(layer, column, code) {
+    return (lang() === 'zh' && this.config.layers[layer]?.words[column]?.[code]) || String(code).replaceAll('_', ' ');
   }
 
   /** The place, its uncertainty, and a line to each camera that sees it; dashed where it is not online. */

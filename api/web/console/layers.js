@@ -1,7 +1,7 @@
 // The map's tile layers: made from the catalogue in the page's configuration, kept in step with the state.
 
-import { get, aborted } from './api.js';
-import { styleOf } from './draw.js';
+import { get, aborted } from '../common/api.js';
+import { styleOf } from '../common/draw.js';
 import { state, windowOf } from './state.js';
 import { shadeFor } from './shade.js';
 

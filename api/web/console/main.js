@@ -1,15 +1,17 @@
 // The console: puts the parts together. State goes one way: an action changes the state, the parts follow it.
 
-import { get, aborted } from './api.js';
+import { get, aborted } from '../common/api.js';
+import { Alerts } from './alerts.js';
 import { Card } from './card.js';
 import { BlindSpots } from './blind.js';
-import { byId, el, fill, notify } from './dom.js';
-import { install, setDark, setScale } from './draw.js';
-import { lang, moment, number, setLang, t } from './i18n.js';
+import { byId, el, fill, label, notify, watchInput } from '../common/dom.js';
+import { install, setDark, setScale } from '../common/draw.js';
+import { lang, moment, number, setLang, t } from '../common/i18n.js';
 import { Layers } from './layers.js';
 import { Live } from './live.js';
+import { help, printed } from './extras.js';
 import { OpenIncidents } from './open.js';
-import { Search } from './search.js';
+import { Search } from '../common/search.js';
 import { forget } from './shade.js';
 import { change, onChange, preset, PRESETS, read, state } from './state.js';
 import { Timeline } from './time.js';
@@ -22,6 +24,8 @@ window.santu = app; // for tests and for the curious
 async function boot() {
   read({ theme: matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light', lang: document.documentElement.lang === 'en' ? 'en' : 'zh' });
   dress();
+  watchInput();
+  addEventListener('hashchange', () => location.reload()); // another link was put into the address line
   let config;
   try {
     config = await get('/console/config.json');
@@ -41,7 +45,7 @@ function start(config) {
   const map = L.map('map', { preferCanvas: true, zoomControl: false, attributionControl: false, maxZoom: 18, minZoom: 6, fadeAnimation: false, zoomAnimation: false, markerZoomAnimation: false });
   app.map = map;
   L.control.zoom({ position: 'topright', zoomInTitle: '+', zoomOutTitle: '−' }).addTo(map);
-  L.control.scale({ imperial: false, position: 'bottomright' }).addTo(map);
+  L.control.scale({ imperial: false, position: 'bottomright', maxWidth: 140 }).addTo(map);
   const [west, south, east, north] = config.bounds;
   if (config.basemap.url) own(map, config.basemap);
   if (state.view) map.setView([state.view[1], state.view[2]], state.view[0]);
@@ -52,6 +56,7 @@ function start(config) {
   app.layers = new Layers(map, config, () => { settle(); soon(redraw); });
   app.open = new OpenIncidents(map, config, choose, () => { settle(); soon(redraw); });
   app.blind = new BlindSpots(map, config, (spot) => app.card.show(spot.asked, spot.extra), () => { settle(); soon(redraw); });
+  app.alerts = new Alerts(config, alerted);
   app.tree = new Tree(config, app.layers, { open: app.open, blind: app.blind });
   app.search = new Search(config, goTo);
   app.time = new Timeline(config, settled);
@@ -68,7 +73,6 @@ function start(config) {
   app.open.load();
   app.blind.sync();
   app.live.start();
-  byId('empty').hidden = Boolean(config.layers[config.finest]);
   if (state.at) {
     const [lon, lat] = state.at.split(',').map(Number);
     if (Number.isFinite(lon) && Number.isFinite(lat)) app.card.show({ lon, lat });
@@ -84,7 +88,7 @@ function own(map, base) {
 
 /** An analysis that this server cannot give is replaced by the indicator nearest to it. */
 function substitute(config) {
-  const instead = { hotspots: 'hotspot', classes: 'hotspot', risk: 'risk_score', ground_covered: 'cameras_online' };
+  const instead = { hotspots: 'hotspot', classes: 'hotspot', risk: 'risk_score', ground_covered: 'cameras_online', faulty_facilities: '' };
   const known = (n) => !n || config.analyses[n] || config.indicators.some((i) => i.name === n);
   for (const p of Object.values(PRESETS)) if (!known(p.shade)) p.shade = known(instead[p.shade]) ? instead[p.shade] : '';
   if (!known(state.shade)) state.shade = known(instead[state.shade]) ? instead[state.shade] : '';
@@ -106,7 +110,7 @@ function follow(changed) {
   else if (any('on', 'theme', 'lang', 'opacity')) app.open.redraw();
   if (any('on', 'grid', 'theme', 'opacity')) app.blind.sync();
   if (any('from', 'step', 'days', 'lang')) app.time.render();
-  if (any('preset', 'lang')) presets();
+  if (any('preset', 'lang', 'on')) { presets(); emptiness(); }
   if (![...changed].every((n) => n === 'view' || n === 'at')) soon(() => app.tree.render());
 }
 
@@ -121,8 +125,7 @@ function dress() {
 function words() {
   document.title = `${app.config.name} · ${t('title')}`;
   byId('city').textContent = app.config.name;
-  for (const node of document.querySelectorAll('[data-text]')) node.textContent = t(node.dataset.text);
-  for (const node of document.querySelectorAll('[data-label]')) { node.setAttribute('aria-label', t(node.dataset.label)); node.title = t(node.dataset.label); }
+  label();
   byId('data-to').textContent = app.config.latest ? t('dataTo', { t: moment(app.config.latest, app.config.timezone) }) : '';
   byId('theme').setAttribute('aria-pressed', String(state.theme === 'dark'));
   byId('panel-toggle').setAttribute('aria-expanded', String(state.panel));
@@ -130,6 +133,9 @@ function words() {
   presets();
   app.time.render();
   app.tree.render();
+  app.alerts.render();
+  pages();
+  emptiness();
   app.open.list();
   status(app.now || 'connecting', app.live.behindMinutes);
 }
@@ -138,7 +144,26 @@ function presets() {
   fill(byId('presets'), Object.keys(PRESETS).map((name, i) => el('button', { type: 'button', id: `preset-${name}`, 'aria-pressed': String(state.preset === name), onclick: () => preset(name) }, el('kbd', { text: String(i + 1), 'aria-hidden': 'true' }), t(name))));
 }
 
+const PAGES = [['/planner', 'planner'], ['/maps/people', 'mapPeople'], ['/maps/hazards', 'mapHazards'], ['/maps/facilities', 'mapFacilities'], ['/maps/hotspots', 'mapHotspots']];
+
+function pages() {
+  fill(byId('pages'), PAGES.map(([href, key]) => el('a', { href: key === 'planner' ? `${href}#lang=${lang()}&theme=${state.theme}` : `${href}?lang=${lang()}`, text: t(key) })));
+  fill(byId('print'), el('span', { text: t('print') }), ['png', 'pdf'].map((form) => el('button', { type: 'button', id: `print-${form}`, text: form.toUpperCase(), onclick: () => printed(form, app) })));
+}
+
+const TABLE_OF = { people: 'people', hazards: 'hazards', facilities: 'facilities', incidents: 'incidents', video: 'cameras' };
+
+/** Where the data of a preset are missing, say what to do. */
+function emptiness() {
+  const { config } = app;
+  const missing = !config.layers[config.finest] ? 'grids' : config.missing.includes(TABLE_OF[state.preset]) ? TABLE_OF[state.preset] : '';
+  byId('empty').hidden = !missing;
+  byId('empty').textContent = missing ? t(`missing_${missing}`) : '';
+}
+
 function status(now, minutes) {
+  if (now === 'behind' && app.now !== 'behind') notify(t('serverGone', { t: moment(new Date(app.live.heard).toISOString(), app.config.timezone) }), { error: true });
+  if (now === 'live' && app.now === 'behind') notify('');
   app.now = now;
   const box = byId('live');
   box.dataset.state = now;
@@ -153,7 +178,7 @@ function takeChanges(changes) {
     } else if (kind === 'camera' || kind === 'facility') app.layers.update(kind, id, body.state);
     else if (kind === 'hotspot') heat(body);
     else if (kind === 'tables') renew();
-    else if (kind === 'warning') notify(body.text || body.zh || id, { error: true });
+    else if (kind === 'warning') { app.alerts.add(kind, id, body); notify(lang() === 'zh' ? body.text : body.text_en, { error: true }); }
   }
   byId('data-to').textContent = app.config.latest ? t('dataTo', { t: moment(app.config.latest, app.config.timezone) }) : '';
   clearTimeout(app.listing);
@@ -162,7 +187,8 @@ function takeChanges(changes) {
 
 /** A grid became hot, or is so no longer: say it, and colour the grids anew where they show it. */
 function heat(body) {
-  notify(`${t(body.hot ? 'becameHot' : 'noLongerHot')}: ${body.name || body.grid_id}`, { error: body.hot });
+  app.alerts.add('hotspot', body.grid_id, body);
+  notify(`${t(body.hot ? 'becameHot' : 'noLongerHot')}: ${body.name || body.grid_id}`);
   if (!app.config.analyses[state.shade]) return;
   clearTimeout(app.heating);
   app.heating = setTimeout(() => { forget(); app.layers.sync(); }, 500);
@@ -203,6 +229,12 @@ function renew() {
 function choose(row, { move = false } = {}) {
   if (move) app.map.setView([row.lat, row.lon], Math.max(app.map.getZoom(), 16), { animate: false });
   app.card.show({ incident: row.incident_id });
+}
+
+/** A warning or a grid of the hot list was chosen. */
+function alerted(body) {
+  app.map.setView([body.lat, body.lon], Math.max(app.map.getZoom(), 15), { animate: false });
+  app.card.show({ grid: body.grid_id }, { title: body.name });
 }
 
 function pickAt(latlng) {
@@ -246,7 +278,7 @@ const COMMANDS = [
   [']', 'kStep', () => app.time.move(1)],
   ['t', 'kTheme', () => change({ theme: state.theme === 'dark' ? 'light' : 'dark' })],
   ['e', 'kLang', () => change({ lang: lang() === 'zh' ? 'en' : 'zh' })],
-  ['?', 'help', () => help()],
+  ['?', 'help', () => help(COMMANDS)],
   ['Esc', 'kClose', null],
 ];
 
@@ -263,16 +295,11 @@ function keys() {
   });
 }
 
-function help() {
-  const rows = COMMANDS.map(([key, text]) => el('tr', {}, el('th', { scope: 'row' }, el('kbd', { text: key })), el('td', { text: t(text) })));
-  fill(byId('help-body'), el('table', {}, el('tbody', {}, rows)));
-  byId('help').showModal();
-}
-
 function buttons() {
   const press = { theme: 't', language: 'e', 'panel-toggle': 'l', 'help-open': '?' };
   for (const [id, key] of Object.entries(press)) byId(id).addEventListener('click', COMMANDS.find(([k]) => k === key)[2]);
   byId('card-close').addEventListener('click', () => app.card.close());
+  byId('alerts-clear').addEventListener('click', () => app.alerts.clear());
 }
 
 boot();

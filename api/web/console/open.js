@@ -1,9 +1,9 @@
 // Open incidents: loaded once for the filters that are on, then kept up to date by the stream.
 
-import { get, aborted } from './api.js';
-import { el, fill, byId } from './dom.js';
-import { entryOf, swatch } from './draw.js';
-import { moment, number, say, t } from './i18n.js';
+import { get, aborted } from '../common/api.js';
+import { el, fill, byId } from '../common/dom.js';
+import { entryOf, swatch } from '../common/draw.js';
+import { moment, number, say, t } from '../common/i18n.js';
 import { state, windowOf } from './state.js';
 
 const L = window.L;
@@ -29,7 +29,7 @@ export class OpenIncidents {
   }
 
   get style() {
-    return this.config.layers.incidents?.style;
+    return this.config.incident_style;
   }
 
   async load() {
@@ -119,7 +119,7 @@ export class OpenIncidents {
         swatch(entry, { geometry: 'point' }), el('span', { class: 'what', text: r.category }), el('span', { class: 'when', text: moment(r.occurred_at, this.config.timezone) }),
         el('span', { class: 'stage', text: say(entry) }), r.address ? el('span', { class: 'where', text: r.address }) : null));
     });
-    fill(byId('newest'), items.length ? items : el('li', { class: 'empty', text: t(this.status === 'loading' ? 'loading' : this.status === 'failed' ? 'failed' : 'noneShown') }));
+    fill(byId('newest'), items.length ? items : el('li', { class: 'empty', text: t(this.status === 'loading' ? 'loading' : this.status === 'failed' ? 'failed' : this.config.first ? 'noneShown' : 'missing_incidents') }));
   }
 
   legend() {

@@ -1,9 +1,10 @@
 // What the grids are coloured by: an indicator of the registry, or an analysis with its own answer per grid.
 
-import { get } from './api.js';
+import { get } from '../common/api.js';
+import { WORDS } from '../common/words.js';
 import { state, windowOf } from './state.js';
 
-const NONE = { value: -1, zh: '无', en: 'none', colour: '#eeeeee', shape: 'fill' };
+const NONE = { value: -1, zh: WORDS.zero[0], en: WORDS.zero[1], colour: '#eeeeee', shape: 'fill' };
 const made = new Map();
 let round = 0;
 
@@ -32,11 +33,14 @@ async function analysed(name, analysis, config) {
   }
   const rows = made.get(key)[analysis.rows];
   const values = new Map();
+  const counts = {};
   for (const [id, row] of Array.isArray(rows) ? rows.map((r) => [r[analysis.id], r]) : Object.entries(rows)) {
     const value = analysis.of ? row[analysis.value] / row[analysis.of] : row[analysis.value];
     const rank = analysis.ranks.findIndex((r) => (r.from === undefined ? r.value === value : value !== null && value >= r.from && (r.to === undefined || value < r.to)));
-    if (rank >= 0) values.set(id, rank);
+    if (rank < 0) continue;
+    values.set(id, rank);
+    counts[rank] = (counts[rank] || 0) + 1;
   }
   const entries = [NONE, ...analysis.ranks.map((r, i) => ({ value: i, zh: r.zh, en: r.en, colour: r.colour, shape: 'fill' }))];
-  return { style: { by: 'rank', fixed: analysis.fixed, entries, mark: null, opacity: 0.6, weight: 0.8, radius: 6, label: '' }, values, version: `${key}|${made.get(key).until || ''}|${round}` };
+  return { style: { by: 'rank', fixed: analysis.fixed, entries, mark: null, opacity: 0.6, weight: 0.8, radius: 6, label: '' }, values, counts, version: `${key}|${made.get(key).until || ''}|${round}` };
 }

@@ -3,7 +3,7 @@
 export const PRESETS = {
   people: { shade: 'service_workload', on: ['basemap', 'borders', 'grid_labels'] },
   hazards: { shade: 'open_hazards', on: ['basemap', 'borders', 'hazards'] },
-  facilities: { shade: '', on: ['basemap', 'borders', 'facilities'] },
+  facilities: { shade: 'faulty_facilities', on: ['basemap', 'borders', 'facilities'] },
   incidents: { shade: 'hotspots', on: ['basemap', 'borders', 'incidents', 'open'] },
   video: { shade: 'ground_covered', on: ['basemap', 'borders', 'cameras', 'targets', 'blind'] },
 };

@@ -1,7 +1,7 @@
 // The time line: one day or one week at a time, by hand or playing.
 
-import { el, fill, byId } from './dom.js';
-import { t } from './i18n.js';
+import { el, fill, byId } from '../common/dom.js';
+import { t } from '../common/i18n.js';
 import { change, state } from './state.js';
 
 const DAY = 86400e3;

@@ -1,8 +1,8 @@
 // The panel on the left: layers with legend and opacity, grid shading, filters.
 
-import { el, fill, byId } from './dom.js';
-import { baseColour, densityColour, marks, swatch, themed } from './draw.js';
-import { number, say, t } from './i18n.js';
+import { el, fill, byId } from '../common/dom.js';
+import { baseColour, densityColour, marks, swatch, themed } from '../common/draw.js';
+import { number, say, t } from '../common/i18n.js';
 import { change, state } from './state.js';
 
 const GROUPS = [
@@ -97,9 +97,15 @@ export class Tree {
       names.map((n) => el('option', { value: n, text: words(n), selected: n === state.shade })));
     const status = this.layers.status.get('shade');
     const legend = state.shade && this.layers.legend
-      ? [this.slider('shade'), this.entries(themed(this.layers.legend.style).entries.map((e) => [e, { geometry: 'polygon' }]))] : null;
+      ? [this.slider('shade'), this.entries(themed(this.layers.legend.style).entries.map((e) => [e, { geometry: 'polygon', counts: this.layers.legend.counts }])), this.nothing()] : null;
     return el('section', { class: 'group', 'aria-label': t('shading') },
       el('h2', {}, el('label', { for: 'shade', text: t('shading') }), state.shade ? this.badge('shade', status) : null), select, legend);
+  }
+
+  /** An analysis that marks no grid says so: an unmarked map is an answer too. */
+  nothing() {
+    const { counts } = this.layers.legend;
+    return counts && !Object.keys(counts).length ? el('p', { class: 'note', text: t('nothingMarked') }) : null;
   }
 
   filters() {

@@ -1,5 +1,7 @@
 // Elements from data: text is always text, never markup.
 
+import { t } from './i18n.js';
+
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -22,14 +24,30 @@ export function fill(node, ...children) {
   return node;
 }
 
+/** Put the words of the language into everything that names them: data-text, data-label. */
+export function label() {
+  for (const node of document.querySelectorAll('[data-text]')) node.textContent = t(node.dataset.text);
+  for (const node of document.querySelectorAll('[data-label]')) {
+    node.setAttribute('aria-label', t(node.dataset.label));
+    if (node.matches('button')) node.title = t(node.dataset.label);
+  }
+}
+
+/** Remember whether the operator points or types: a map that was clicked needs no frame around it. */
+export function watchInput() {
+  const note = (kind) => () => { document.documentElement.dataset.input = kind; };
+  document.addEventListener('pointerdown', note('pointer'), true);
+  document.addEventListener('keydown', note('keys'), true);
+}
+
 let clearing = 0;
 
-/** Say something in the status line; errors stay until the next message. */
-export function notify(text, { error = false } = {}) {
+/** Say something in the status line; errors, and what is to be kept, stay until the next message. */
+export function notify(text, { error = false, keep = false } = {}) {
   const box = byId('notice');
   box.textContent = text;
   box.classList.toggle('error', error);
   box.hidden = !text;
   clearTimeout(clearing);
-  if (text && !error) clearing = setTimeout(() => { box.hidden = true; }, 5000);
+  if (text && !error && !keep) clearing = setTimeout(() => { box.hidden = true; }, 5000);
 }

@@ -15,7 +15,8 @@ export class Search {
     this.turn = 0;
     this.input = byId('search');
     this.list = byId('found');
-    this.input.addEventListener('input', () => this.soon());
+    this.input.addEventListener('input', (e) => { if (!e.isComposing) this.soon(); });
+    this.input.addEventListener('compositionend', () => this.soon());
     this.input.addEventListener('keydown', (e) => this.key(e));
     this.input.addEventListener('blur', () => setTimeout(() => this.close(), 150));
     byId('search-form').addEventListener('submit', (e) => { e.preventDefault(); this.submit(); });
@@ -51,10 +52,9 @@ export class Search {
   }
 
   async cameras(text) {
-    if (!/^\d{6,20}$/.test(text) || !this.config.layers.cameras) return [];
-    if (text.length < 20) return [];
-    const card = await quiet(get('/v1/situation', { camera: text }, { kind: 'search-camera' }));
-    return card ? [{ kind: 'camera', title: card.place.name || text, note: text, asked: { camera: text }, at: card.place, extra: { title: card.place.name } }] : [];
+    if (!this.config.layers.cameras || text.length < 2) return [];
+    const rows = await quiet(get('/maps/search/cameras', { q: text, limit: 5 }, { kind: 'search-camera' }));
+    return (rows || []).map((c) => ({ kind: 'camera', title: c.name || c.camera_id, note: c.camera_id, asked: { camera: c.camera_id }, at: c, extra: { title: c.name } }));
   }
 
   async addresses(text) {
@@ -73,8 +73,9 @@ export class Search {
     if (this.at >= 0 && !this.list.hidden) { this.pick(this.rows[this.at]); return; }
     const rows = await this.ask(text);
     if (this.input.value.trim() !== text) return; // something else is being asked by now
-    const sure = rows.find((r) => r.kind !== 'address');
-    if (sure && (sure.kind !== 'grid' || !this.config.address)) { this.pick(sure); return; }
+    const same = (value) => String(value || '').toLowerCase() === text.toLowerCase();
+    const sure = rows.find((r) => r.kind === 'place' || (r.kind !== 'address' && (same(r.title) || same(r.asked[r.kind]))));
+    if (sure) { this.pick(sure); return; }
     const found = await this.resolve(text);
     if (found.length === 1) this.pick(found[0]);
     else if (found.length > 1) this.show(found);
@@ -123,6 +124,7 @@ export class Search {
     const n = this.rows.length;
     this.at = (this.at + (e.key === 'ArrowDown' ? 1 : -1) + n) % n;
     [...this.list.children].forEach((li, i) => li.setAttribute('aria-selected', String(i === this.at)));
+    this.list.children[this.at].scrollIntoView({ block: 'nearest' });
     this.input.setAttribute('aria-activedescendant', `found-${this.at}`);
   }
 }
