@@ -18,7 +18,7 @@ export class Search {
     this.input.addEventListener('input', (e) => { if (!e.isComposing) this.soon(); });
     this.input.addEventListener('compositionend', () => this.soon());
     this.input.addEventListener('keydown', (e) => this.key(e));
-    this.input.addEventListener('blur', () => setTimeout(() => this.close(), 150));
+    this.input.addEventListener('blur', () => setTimeout(() => { if (document.activeElement !== this.input) this.close(); }, 150));
     byId('search-form').addEventListener('submit', (e) => { e.preventDefault(); this.submit(); });
   }
 
@@ -118,7 +118,7 @@ export class Search {
   }
 
   key(e) {
-    if (e.key === 'Escape') { this.close(); this.input.blur(); return; }
+    if (e.key === 'Escape') { e.stopPropagation(); this.close(); this.input.blur(); return; }
     if (!['ArrowDown', 'ArrowUp'].includes(e.key) || !this.rows.length) return;
     e.preventDefault();
     const n = this.rows.length;
