@@ -24,6 +24,8 @@ from layers.worklist import work_list, work_list_file
 router = APIRouter(prefix="/planner", tags=["planner"])
 
 
+BELOW = ("basemap", "borders", "grid_labels")
+"""Groups of layers under and around the coloured grids."""
 MEDIA = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "gpkg": "application/geopackage+sqlite3",
@@ -60,9 +62,10 @@ def planner() -> Response:
 
 @router.get("/config.json")
 def planner_config(city: CityDep, scope: ScopeDep) -> dict[str, Any]:
-    """Return what the page must know before it draws."""
+    """Return what the page must know before it draws; reads no table that the first view does without."""
     finest = catalog.layer(catalog.deepest_grids(city))
-    groups = {name: catalog.members(name) for name in ("basemap", "borders", "grid_labels")}
+    held = {n: [e for e in catalog.members(n) if len(city.degrees(e.tables[0]))] for n in BELOW}
+    groups = {name: tuple(entries) for name, entries in held.items() if entries}
     versions = {
         name: tiles.etag_of(city, entries, scope, tiles.NOTHING).strip('"')
         for name, entries in {**groups, finest.name: (finest,)}.items()
@@ -72,7 +75,7 @@ def planner_config(city: CityDep, scope: ScopeDep) -> dict[str, Any]:
         "city": city.name,
         "bounds": tiles.tilejson_bounds(city, finest) if len(grids) else CHINA,
         "empty": not len(grids),
-        "missing": [t for t in ("cameras", "targets", "roads", "incidents") if not len(city.degrees(t))],
+        "cameras_missing": not len(city.degrees("cameras")),
         "grids": finest.name,
         "level": int(grids["level"].mode().iloc[0]) if len(grids) else 3,
         "versions": versions,
@@ -84,7 +87,6 @@ def planner_config(city: CityDep, scope: ScopeDep) -> dict[str, Any]:
         "ramp": RAMPS["green"],
         "claims": list(covered.STEPS),
         "whole_city": scope.whole_city,
-        "address": bool(len(city.degrees("addresses"))),
     }
 
 

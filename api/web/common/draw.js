@@ -35,7 +35,10 @@ export function install() {
       if (!this._drawing || layer._empty()) return;
       const { options: o, _point: p } = layer;
       const r = Math.max(layer._radius, 1) * (o.shape === 'text' ? 1 : big);
-      if (o.shape === 'text') return label(this._ctx, o.text, p.x, p.y, o);
+      if (o.shape === 'text') {
+        layer._fits ??= room(this, o, p);
+        return layer._fits ? label(this._ctx, o.text, p.x, p.y, o) : undefined;
+      }
       outline(this._ctx, o.shape, p.x, p.y, r);
       this._fillStroke(this._ctx, layer);
       if (o.text) label(this._ctx, o.text, p.x, p.y, { color: '#fff', size: Math.min(13 * big, r), plain: true });
@@ -97,6 +100,17 @@ export function outline(ctx, shape, x, y, r) {
     corners.forEach(([dx, dy], i) => ctx[i ? 'lineTo' : 'moveTo'](x + dx, y + dy));
     ctx.closePath();
   } else ctx.arc(x, y, r, 0, Math.PI * 2);
+}
+
+/** Whether a name finds room on its tile beside those that are there already; it keeps it. */
+function room(renderer, o, { x, y }) {
+  const taken = (renderer._taken ||= []);
+  const wide = 0.55 * o.size * String(o.text).length + 4;
+  const high = 0.65 * o.size + 1;
+  const box = [x - wide, y - high, x + wide, y + high];
+  if (taken.some((b) => box[0] < b[2] && b[0] < box[2] && box[1] < b[3] && b[1] < box[3])) return false;
+  taken.push(box);
+  return true;
 }
 
 function label(ctx, text, x, y, o) {

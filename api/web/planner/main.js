@@ -33,7 +33,7 @@ const ASK = {
 
 /** Ask for a panel; the first answer of the day takes long in a large city, and the panel says so. */
 async function load(name) {
-  const waiting = setTimeout(() => fill(byId(name), el('p', { class: 'note busy', role: 'status', text: t('computing') })), SLOW_MS);
+  const waiting = setTimeout(() => busy(name), SLOW_MS);
   try {
     answers[name] = await ASK[name]();
     if (name === 'grids') shares();
@@ -46,6 +46,8 @@ async function load(name) {
     fill(byId(name), el('p', { class: 'bad', role: 'alert', text: error.message }), el('button', { type: 'button', class: 'again', text: t('retry'), onclick: () => load(name) }));
   }
 }
+
+const busy = (name) => fill(byId(name), el('p', { class: 'note busy', role: 'status', text: t('computing') }));
 
 function draw(name) {
   if (answers[name]) fill(byId(name), DRAW[name](answers[name]));
@@ -203,9 +205,9 @@ function words() {
 }
 
 function empty() {
-  const missing = app.config.empty ? ['grids'] : app.config.missing.filter((table) => table === 'cameras');
-  byId('empty').hidden = !missing.length;
-  byId('empty').textContent = missing.length ? t(`missing_${missing[0]}`) : '';
+  const missing = app.config.empty ? 'grids' : app.config.cameras_missing ? 'cameras' : '';
+  byId('empty').hidden = !missing;
+  byId('empty').textContent = missing ? t(`missing_${missing}`) : '';
 }
 
 async function start() {
@@ -225,7 +227,7 @@ async function start() {
   if (!app.config.claims.includes(state.claim)) state.claim = 'geometric';
   app.plan = new Plan(app.config, app.planChanged);
   app.maps = new Maps(app.config, app.plan, () => notify(t('planRefused')));
-  app.search = new Search({ layers: { cameras: true }, address: app.config.address }, goTo);
+  app.search = new Search({ layers: { cameras: true }, address: true }, goTo);
   const view = viewAsked();
   if (view) app.maps.now.map.setView([view[1], view[2]], view[0]);
   else app.maps.goToBox(app.config.bounds);
@@ -248,7 +250,9 @@ async function start() {
   document.documentElement.dataset.open = 'true'; // the map is there; the figures may still be on their way
   if (!app.config.empty) {
     get('/planner/names.json').then((names) => { Object.assign(app.names, names); draw('grids'); where(); }).catch(fail);
-    await Promise.all(Object.keys(DRAW).map(load));
+    const first = Object.keys(DRAW).sort((a, b) => (b === state.tab) - (a === state.tab));
+    for (const name of first) busy(name);
+    for (const name of first) await load(name); // one after the other: a browser has six connections, and the map and the search want theirs
   }
   document.documentElement.dataset.ready = 'true';
 }

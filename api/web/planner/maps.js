@@ -34,10 +34,11 @@ class Side {
   paint() {
     for (const layer of this.tiles || []) this.map.removeLayer(layer);
     const look = styleOf({ geometry: 'polygon', style: groundStyle(this.config) });
-    const ground = this.layer(this.config.grids, { [this.config.grids]: (p) => look({ ...p, rank: rankOf(this.shares(p.grid_id)) }) }, 2);
+    const ground = this.config.empty ? null : this.layer(this.config.grids, { [this.config.grids]: (p) => look({ ...p, rank: rankOf(this.shares(p.grid_id)) }) }, 2);
     const group = (name, z) => this.layer(name, Object.fromEntries(this.config.groups[name].map((m) => [m.name, styleOf(m)])), z);
     this.ground = ground;
-    this.tiles = [group('basemap', 1), ground, group('borders', 3), group('grid_labels', 4)];
+    this.tiles = [['basemap', 1], ['borders', 3], ['grid_labels', 4]].filter(([name]) => this.config.groups[name]).map(([name, z]) => group(name, z));
+    if (ground) this.tiles.push(ground);
   }
 
   layer(name, styles, zIndex) {
@@ -89,7 +90,7 @@ export class Maps {
   }
 
   recolour() {
-    for (const side of this.sides) side.ground.redraw();
+    for (const side of this.sides) side.ground?.redraw();
   }
 
   async showCameras() {
