@@ -40,8 +40,9 @@ export class OpenIncidents {
       const answer = await get('/v1/incidents', { only_open: true, limit: MOST, since, until, category: state.category, source: state.source, grid: state.grid }, { kind: 'open' });
       this.rows = new Map(answer.incidents.map((r) => [r.incident_id, r]));
       this.more = Boolean(answer.next_until);
+      this.status = 'ready'; // the list says how many only when it knows
       this.redraw();
-      this.mark('ready');
+      this.onStatus();
     } catch (error) {
       if (!aborted(error)) this.mark('failed');
     }
