@@ -116,7 +116,7 @@ def test_click_gives_the_situation_card(desk: Page, address: str, demo_small: Ci
     box = desk.locator("#map").bounding_box()
     desk.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     card = desk.locator("#card-body")
-    expect(card.locator("h3").first).to_contain_text("所在网格")
+    expect(card.locator("h3").first).to_contain_text("所在网格", timeout=30_000)
     assert card.locator(".chain li").count() >= 3
     for title in ("风险", "看得见此处的监控点", "未办结警情", "未整改隐患", "最近设施"):
         expect(card.locator("h3", has_text=title)).to_have_count(1)
@@ -146,7 +146,7 @@ def test_search_finds_grids_cameras_and_coordinates_in_any_datum(
     expect(desk.locator("#found li").first).to_contain_text(grid)
     box.press("ArrowDown")
     box.press("Enter")
-    expect(desk.locator("#card-body .chain")).to_contain_text(grid)
+    expect(desk.locator("#card-body .chain")).to_contain_text(grid, timeout=30_000)
     camera = demo_small.degrees("cameras").query("secrecy == 0").index[3]
     box.fill(camera)
     box.press("Enter")

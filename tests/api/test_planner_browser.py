@@ -62,7 +62,12 @@ def click_camera(page: Page, city: City, camera: str) -> None:
     page.wait_for_function("planner.maps.now.cameras.getLayers().length > 0")
     box = page.locator("#now").bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    expect(page.locator(".leaflet-popup-content")).to_contain_text(camera)
+    popup = page.locator(".leaflet-popup-content")
+    expect(popup).to_be_visible()
+    several = popup.locator(f"[data-camera='{camera}']")
+    if several.count():  # a pole carries more than one
+        several.click()
+    expect(popup).to_contain_text(camera)
 
 
 def compute(page: Page) -> dict:
@@ -127,10 +132,10 @@ def test_a_camera_is_turned_stopped_restored_and_added(
     centres = desk.evaluate(
         "planner.maps.sides.map(s => [s.map.getCenter().lat, s.map.getCenter().lng, s.map.getZoom()])"
     )
-    assert centres[0] == pytest.approx(centres[1], abs=1e-6)
+    assert centres[0] == pytest.approx(centres[1], abs=2e-5)
     desk.evaluate("planner.maps.then.map.panBy([120, 0], {animate: false})")
     centres = desk.evaluate("planner.maps.sides.map(s => [s.map.getCenter().lat, s.map.getCenter().lng])")
-    assert centres[0] == pytest.approx(centres[1], abs=1e-5)
+    assert centres[0] == pytest.approx(centres[1], abs=2e-5)
 
     click_camera(desk, demo_tiny, turned)
     desk.locator("#camera-undoIt").click()
@@ -231,6 +236,7 @@ def test_an_empty_city_and_a_narrow_scope_say_what_to_do(page: Page, demo_tiny: 
         open_planner(page, url)
         expect(page.locator("#empty")).to_contain_text("santu import grids")
         watch.check()
+    page.unroute("**/*")
     town = demo_tiny.degrees("grids").query("level == 1").index[0]
     with browser_tools.serving(create_app(ServerState(demo_tiny, settings=Settings(roots=(town,))))) as url:
         page.goto("about:blank")

@@ -188,6 +188,7 @@ export const WORDS = {
 "planTurn": ["转向：{id} → {b}°", "Turn: {id} → {b}°"],
 "planLose": ["停用：{id}", "Stop: {id}"],
 "planRestore": ["恢复：{id}", "Restore: {id}"],
+"whichCamera": ["此处有 {n} 个监控点", "{n} cameras here"],
 "newBearing": ["新方位角（度）", "New bearing, degrees"],
 "turnTo": ["转向到此方位", "Turn it there"],
 "stopIt": ["假设停用", "Suppose it stops"],

@@ -22,6 +22,7 @@ class Side {
     this.id = id;
     this.config = config;
     this.shares = shares;
+    this.places = []; // of the cameras that are drawn
     this.map = L.map(id, { zoomControl: false, attributionControl: false, maxZoom: 19, minZoom: 6, zoomAnimation: false, fadeAnimation: false });
     this.canvas = L.canvas({ padding: 0.3 });
     this.cameras = L.layerGroup().addTo(this.map);
@@ -95,13 +96,14 @@ export class Maps {
 
   async showCameras() {
     const { map } = this.now;
-    for (const side of this.sides) side.cameras.clearLayers();
+    for (const side of this.sides) { side.cameras.clearLayers(); side.places = []; }
     if (map.getZoom() < CAMERAS_FROM) return;
     const b = map.getBounds();
     const bbox = [b.getWest(), b.getSouth(), b.getEast(), b.getNorth()].map((v) => v.toFixed(6)).join(',');
     const answer = await get('/v1/cameras', { bbox, limit: MOST_CAMERAS }, { kind: 'cameras' });
     for (const side of this.sides) {
       side.cameras.clearLayers();
+      side.places = [];
       for (const camera of answer.cameras) this.camera(side, camera);
       for (const camera of this.plan.add) this.planned(side, camera);
     }
@@ -118,7 +120,18 @@ export class Maps {
     const bearing = after && id in plan.turn ? plan.turn[id] : optics.bearing_deg;
     if (!stopped) this.view(side, camera, optics, bearing, entry.colour);
     const point = this.point(side, camera, entry, plan.has(id));
-    point.on('click', (e) => { L.DomEvent.stop(e); if (this.config.whole_city) plan.ask(camera, e.latlng, side.map); else this.onAsk(); });
+    point.on('click', (e) => { L.DomEvent.stop(e); this.asked(side, e.latlng); });
+    side.places.push([point.getLatLng(), camera]);
+  }
+
+  /** The camera under the pointer; where a pole carries several, a choice of them. */
+  asked(side, at) {
+    if (!this.config.whole_city) { this.onAsk(); return; }
+    const { map } = side;
+    const p = map.latLngToContainerPoint(at);
+    const near = side.places.filter(([place]) => map.latLngToContainerPoint(place).distanceTo(p) < 12).map(([, camera]) => camera);
+    if (near.length > 1) this.plan.choose(near, at, map);
+    else if (near.length) this.plan.ask(near[0], at, map);
   }
 
   planned(side, camera) {

@@ -46,6 +46,12 @@ export class Plan {
     ];
   }
 
+  /** Several cameras in one place: which one. */
+  choose(cameras, at, map) {
+    const button = (c) => el('button', { type: 'button', class: 'link', 'data-camera': c.camera_id, text: `${c.name || c.camera_id} · ${say(entryOf(this.config.cameras, c))} · ${c.optics.bearing_deg === null ? t('unknown') : `${number(c.optics.bearing_deg)}°`}`, onclick: () => this.ask(c, at, map) });
+    this.popup(at, map, [el('strong', { text: t('whichCamera', { n: cameras.length }) }), el('ul', {}, cameras.map((c) => el('li', {}, button(c))))]);
+  }
+
   /** What may be done with a camera that is there. */
   ask(camera, at, map) {
     const id = camera.camera_id;
