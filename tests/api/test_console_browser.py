@@ -157,7 +157,8 @@ def test_search_finds_grids_cameras_and_coordinates_in_any_datum(
     expect(desk.locator("#card-body .where strong")).not_to_contain_text("号杆")
     pole = str(demo_small.cameras.at[camera, "name"])
     box.fill(pole[:-1])
-    expect(desk.locator("#found")).to_contain_text(camera)
+    expect(desk.locator("#found .kind", has_text="监控点").first).to_be_visible()
+    expect(desk.locator("#found")).to_contain_text(pole[:-1])
     box.press("Escape")
     expect(desk.locator("#found")).to_be_hidden()
     address = demo_small.addresses.query("level == 50 and compound.isna() and road.notna()")["standard"].iloc[
