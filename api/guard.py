@@ -21,6 +21,7 @@ POLICY = (
     "img-src 'self' data: blob:{basemap}; connect-src 'self' ws://{host} wss://{host}{basemap}; "
     "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
+PAGE_HEADERS = {"Referrer-Policy": "no-referrer", "X-Frame-Options": "SAMEORIGIN"}
 PLAIN = re.compile(r"[A-Za-z0-9.:\[\]-]{1,260}").fullmatch  # a host as it may stand in a policy
 REFUSED = 1008  # WebSocket close code: policy violation
 
@@ -68,9 +69,9 @@ class Guard:
             if message["type"] == "http.response.start":
                 answer = MutableHeaders(scope=message)
                 if answer.get("content-type", "").startswith("text/html"):
-                    answer.setdefault(
-                        "Content-Security-Policy", POLICY.format(host=host, basemap=self.sources)
-                    )
+                    policy = POLICY.format(host=host, basemap=self.sources)
+                    for name, value in {**PAGE_HEADERS, "Content-Security-Policy": policy}.items():
+                        answer.setdefault(name, value)
             await send(message)
 
         await self.app(scope, receive, with_policy)

@@ -19,11 +19,7 @@ SECONDS = Histogram(
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5),
 )
 log = logging.getLogger("santu.address")
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "SAMEORIGIN",
-}
+HEADERS = {"X-Content-Type-Options": "nosniff"}  # what only pages need is in `api.guard`
 
 
 def note_query(what: str, text: str, outcome: str) -> None:

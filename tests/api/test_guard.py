@@ -75,11 +75,15 @@ def test_other_sites_do_not_listen(client):
 
 
 def test_pages_carry_the_policy_and_data_does_not(client):
-    policy = client.get("/docs").headers["content-security-policy"]
+    page = client.get("/docs").headers
+    policy = page["content-security-policy"]
+    assert (page["x-frame-options"], page["referrer-policy"]) == ("SAMEORIGIN", "no-referrer")
     assert "default-src 'self'" in policy
     assert "http:" not in policy
     assert "https:" not in policy
-    assert "content-security-policy" not in client.get("/v1/indicators").headers
+    data = client.get("/v1/indicators").headers
+    assert "content-security-policy" not in data
+    assert data["x-content-type-options"] == page["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize(
