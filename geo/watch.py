@@ -343,6 +343,8 @@ def risk_of(
         With fewer than four weeks of incidents there is no baseline.
     """
     config = config or risk.RiskConfig()
+    if _households(watched_grids(city)) is None:
+        config = config.in_units({"rate": "起/km²·日"})
     end = until or last_day(city)
     cube = cube_of(city, until=end)
     if cube.days < LEAST_DAYS or not len(cube.row):
@@ -482,10 +484,13 @@ def _recent(cube: Cube) -> int:
 
 def _exposure(grids: gpd.GeoDataFrame) -> NDArray[np.float64]:
     """Households where every grid has them, else km²."""
+    households = _households(grids)
+    return grids.geometry.area.to_numpy() / 1e6 if households is None else households
+
+
+def _households(grids: gpd.GeoDataFrame) -> NDArray[np.float64] | None:
     households = grids["households"].to_numpy(dtype=np.float64, na_value=np.nan)
-    if len(households) and np.isfinite(households).all() and households.min() > 0:
-        return households
-    return grids.geometry.area.to_numpy() / 1e6
+    return households if len(households) and np.isfinite(households).all() and households.min() > 0 else None
 
 
 def _counted(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -173,7 +173,14 @@ class RiskConfig:
 
     def with_factor(self, factor: Factor, *, weight: float) -> RiskConfig:
         """Return a configuration with one factor more; its version says so."""
-        return RiskConfig(
-            f"{self.version}+{factor.name}", {**self.weights, factor.name: weight}, self.severity, self.capacity,
-            self.least_events, self.least_probability, self.band, self.keep_days, {**self.factors, factor.name: factor},
-        )  # fmt: skip
+        return replace(
+            self,
+            version=f"{self.version}+{factor.name}",
+            weights={**self.weights, factor.name: weight},
+            factors={**self.factors, factor.name: factor},
+        )
+
+    def in_units(self, units: Mapping[str, str]) -> RiskConfig:
+        """Return the same configuration with these factors told in other units (name -> unit)."""
+        told = {name: replace(self.factors[name], unit=unit) for name, unit in units.items()}
+        return replace(self, factors={**self.factors, **told})

@@ -11,8 +11,7 @@ import threading
 
 import folium
 import pytest
-from browser import CHROMIUM_FLAGS, chromium, serving
-from playwright.sync_api import sync_playwright
+from browser import serving
 
 from api.app import asgi
 from api.state import ServerState
@@ -86,7 +85,7 @@ def folium_page(city: City, folder) -> int:
     return len(text.encode())
 
 
-def measure(city: City, folder, *, runs: int) -> dict[str, float]:
+def measure(browser, city: City, folder, *, runs: int) -> dict[str, float]:
     """Medians of some runs of both pages."""
     state = ServerState(city)
     warm(city, scope=state.scope)
@@ -95,8 +94,7 @@ def measure(city: City, folder, *, runs: int) -> dict[str, float]:
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
     files = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=files.serve_forever, daemon=True).start()
-    with serving(asgi(state)) as url, sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+    with serving(asgi(state)) as url:
         context = browser.new_context(viewport={"width": 1366, "height": 768}, bypass_csp=True)
         context.add_init_script(WATCH)
         cold = usable_ms(context, url + LINK, ours=True)
@@ -105,7 +103,7 @@ def measure(city: City, folder, *, runs: int) -> dict[str, float]:
         document = len(context.request.get(url).body())
         other = f"http://127.0.0.1:{files.server_port}/index.html"
         folium_ms = [usable_ms(context, other, ours=False, settle_ms=3000) for _ in range(runs)]
-        browser.close()
+        context.close()
     files.shutdown()
     return {
         "first_ms": cold, "usable_ms": statistics.median(ours), "document": document,
@@ -115,8 +113,8 @@ def measure(city: City, folder, *, runs: int) -> dict[str, float]:
 
 
 @pytest.mark.browser
-def test_a_page_is_usable_and_moves(demo_small: City, tmp_path) -> None:
-    found = measure(demo_small, tmp_path, runs=1)
+def test_a_page_is_usable_and_moves(browser, demo_small: City, tmp_path) -> None:
+    found = measure(browser, demo_small, tmp_path, runs=1)
     assert found["usable_ms"] < 20_000
     assert found["document"] <= 20_000
     assert found["folium_bytes"] > 10 * found["document"]
@@ -124,9 +122,9 @@ def test_a_page_is_usable_and_moves(demo_small: City, tmp_path) -> None:
 
 @pytest.mark.scale
 @pytest.mark.browser
-def test_a_page_at_city_scale(tmp_path) -> None:
+def test_a_page_at_city_scale(browser, tmp_path) -> None:
     """15,000 grids, 77,000 cameras, 2.5 million incidents on the map."""
-    found = measure(demo_city(0, "zibo"), tmp_path, runs=5)
+    found = measure(browser, demo_city(0, "zibo"), tmp_path, runs=5)
     print("\n", {k: round(v, 1) for k, v in found.items()})
     assert found["document"] <= 20_000
     assert found["folium_bytes"] / found["document"] >= 26

@@ -155,3 +155,11 @@ def test_stability_is_told_for_every_grid(city):
 def test_the_same_question_is_answered_once(city):
     assert watch.hotspots_of(city) is watch.hotspots_of(city)
     assert watch.hotspots_of(city, recent_days=7) is not watch.hotspots_of(city)
+
+
+@pytest.mark.parametrize(("households", "unit"), [(0, "起/km²·日"), (120, "起/户·日")])
+def test_the_rate_is_told_in_what_it_was_divided_by(city, households, unit):
+    grids = city.degrees("grids")
+    found = watch.risk_of(city.with_table("grids", grids.assign(households=households)))
+    why = found.explain(found.table["risk_score"].idxmax())
+    assert why.loc["rate", "unit"] == unit

@@ -252,6 +252,7 @@ export const WORDS = {
 "risk_overdue": ["逾期未办结事件", "overdue incidents"],
 "risk_hazards": ["未整改隐患", "open hazards"],
 "unit_起/户·日": ["起/户·日", "per household and day"],
+"unit_起/km²·日": ["起/km²·日", "per km² and day"],
 "unit_起": ["起", "incident(s)"],
 "unit_处": ["处", "place(s)"],
 "unit_σ": ["σ", "σ"],
