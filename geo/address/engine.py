@@ -15,6 +15,7 @@ from geo.address.suggest import Suggester
 if TYPE_CHECKING:
     from geo.address.answer import Answer, Candidate
     from geo.address.around import BaseGrids
+    from geo.address.fallback import Kind
     from geo.address.gazetteer import Gazetteer
 
 NEAREST_PLATE_M = 300.0  # where the city has no base grids: the row code of the nearest plate within this
@@ -30,9 +31,10 @@ class AddressEngine:
         *,
         aliases: Aliases = NO_ALIASES,
         calibration: Calibration = DEFAULT,
+        fallback: Kind | None = "fts5",
     ) -> None:
         self.gazetteer, self.grids = gazetteer, grids
-        self.resolver = Resolver(gazetteer, calibration, aliases=aliases)
+        self.resolver = Resolver(gazetteer, calibration, aliases=aliases, fallback=fallback)
         self.suggester = Suggester(gazetteer)
         self._plates: cKDTree | None = None
 

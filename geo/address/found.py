@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 EXACT, SUB, INTERPOLATED, EXTRAPOLATED, LANE_MOUTH, NO_NUMBER, NO_PLATES = range(7)
 NUMBERED = (EXACT, SUB, INTERPOLATED, EXTRAPOLATED)
-VARIANT = HOW.index("variant")
+VARIANT, FALLBACK = HOW.index("variant"), HOW.index("fallback")
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Strings:
         return [self[i] for i in range(len(self))]
 
 
-HOW = ("exact", "homophone", "look_alike", "typo", "missing", "extra", "swapped", "variant")
+HOW = ("exact", "homophone", "look_alike", "typo", "missing", "extra", "swapped", "variant", "fallback")
 ROAD_ENDS = "路街道巷弄里村庄段区大"  # what follows the place where directions and serials stand
 # A road that differs by one of these is more often another road than a slip of the pen.
 TELLING = "东西南北中上下前后内外新老旧大小顶头尾左右甲乙丙丁一二三四五六七八九十0123456789"

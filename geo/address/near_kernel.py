@@ -112,7 +112,9 @@ def price(text, start, width, out, chars, first, length, name_out, sounds, numer
         if _is_digit(wrong):
             cost += 0.6 if doubled else 1.4
         edge = _is_digit(wrong) or _at_edge(text, start, width, out, ends)
-        return (cost, VARIANT if telling[wrong] and edge and not doubled else how)
+        if doubled and not edge and out < width - 1 and text[start + out + 1] == wrong:
+            edge = _at_edge(text, start, width, out + 1, ends)  # 解放东东路: which of the two is one too many
+        return (cost, VARIANT if telling[wrong] and edge else how)
     right = chars[first + name_out]
     if kind == SWAPPED:
         return (cost + 1.3, how) if sounds[wrong] == sounds[right] else never

@@ -20,6 +20,7 @@ from geo.address.answer import Answer, Candidate
 from geo.address.areas import left_over
 from geo.address.confidence import DEFAULT, Calibration, features
 from geo.address.found import EXACT, NUMBERED, SUB, Found, Hit, Mention, manner
+from geo.address.last_resort import LastResort, unsure
 from geo.address.normalize import fold
 from geo.address.places import crossings_and_segments, offset_places
 from geo.address.search import ENOUGH, Search
@@ -27,6 +28,7 @@ from geo.address.search import ENOUGH, Search
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from geo.address.fallback import Kind
     from geo.address.gazetteer import Gazetteer
     from geo.address.normalize import Folded
 
@@ -54,11 +56,13 @@ class Resolver:
         *,
         aliases: Aliases = NO_ALIASES,
         hidden: frozenset[int] = frozenset(),
+        fallback: Kind | None = None,
     ) -> None:
         self.gazetteer = gazetteer
         self.calibration = calibration
         self.aliases = aliases
         self.search = Search(gazetteer, hidden=hidden)
+        self.last_resort = None if fallback is None else LastResort(self.search, aliases, fallback)
 
     def resolve(self, text: str, *, hint: Hint = Hint(), limit: int = 5) -> Answer:
         """Places that a text may mean (地址解析).
@@ -84,11 +88,36 @@ class Resolver:
             return Answer("none", [], folded.text)
         found, mentions, hits = self._found(folded.text, hint)
         if not found or found[0].precision == "district":
-            return Answer("none", [], folded.text)  # nothing, or nothing but a district
-        answer = self._answer(folded, found, mentions, hits, limit)
-        if renamed:
+            answer = Answer("none", [], folded.text)  # nothing, or nothing but a district
+        else:
+            answer = self._answer(folded, found, mentions, hits, limit)
+        if renamed and answer.candidates:
             answer.candidates[0].faults.insert(0, ("NAME.alias", renamed))
+        if self.last_resort is not None and unsure(answer):
+            self._propose(self.last_resort, answer, folded, mentions, hint, limit)
         return answer
+
+    def _propose(
+        self,
+        last: LastResort,
+        answer: Answer,
+        folded: Folded,
+        mentions: list[Mention],
+        hint: Hint,
+        limit: int,
+    ) -> None:
+        """Add what the fallback finds: before readings that nobody believes, behind those that are likely."""
+        kept = distinct(last.found(folded.text, mentions, hint.near), limit)
+        if not kept:
+            return
+        more = [self._candidate(f, folded) for f in kept]
+        for candidate, numbers in zip(more, features(kept), strict=True):
+            candidate.features = numbers
+            candidate.confidence = last.confidence(self.calibration, numbers)
+        parts = (more, answer.candidates) if answer.status == "none" else (answer.candidates, more)
+        answer.candidates = _apart([*parts[0], *parts[1]])[:limit]
+        if answer.status == "none":
+            answer.status, answer.spans = "low", self._spans([], kept[0])
 
     def best(self, text: str) -> Candidate | None:
         """First candidate of `resolve`, or None."""
@@ -316,6 +345,15 @@ def distinct(found: Sequence[Found], limit: int) -> list[Found]:
             kept.append(f)
             if len(kept) >= limit:
                 break
+    return kept
+
+
+def _apart(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Candidates without those within 15 m of one before them."""
+    kept: list[Candidate] = []
+    for c in candidates:
+        if all(math.hypot(c.x - k.x, c.y - k.y) > SAME_PLACE_M for k in kept):
+            kept.append(c)
     return kept
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from geo.address.answer import Answer, Candidate
+    from geo.address.fallback import Kind
     from geo.city import City
     from geo.store.base import Store
 
@@ -132,18 +133,30 @@ def audit_of(city: City) -> pd.DataFrame:
 
 
 def engine_of(
-    city: City, *, as_of: date | None = None, calibration: Calibration | None = None
+    city: City,
+    *,
+    as_of: date | None = None,
+    calibration: Calibration | None = None,
+    fallback: Kind | None = "fts5",
 ) -> AddressEngine:
-    """Address engine of a city, with the aliases and grids of a day; made once per version of the tables."""
+    """Address engine of a city, with the aliases and grids of a day; made once per version of the tables.
+
+    `fallback` is the text index over names that is asked where the parser is unsure: `fts5` (SQLite), `tantivy`
+    (the extra of that name), or None for none.
+    """
     then = city if as_of is None else city.as_of(as_of)
     day = pd.Timestamp(as_of) if as_of is not None else None
     chosen = calibration or _calibration(city)
-    key = f"address-engine:{day}:{chosen.fitted_on}:{hash(chosen.weights)}"
+    key = f"address-engine:{day}:{chosen.fitted_on}:{hash(chosen.weights)}:{fallback}"
 
     def make() -> AddressEngine:
         aliases = Aliases.of(then.degrees("aliases"), day)
         return AddressEngine(
-            gazetteer_of(city), base_grids(then.table("grids")), aliases=aliases, calibration=chosen
+            gazetteer_of(city),
+            base_grids(then.table("grids")),
+            aliases=aliases,
+            calibration=chosen,
+            fallback=fallback,
         )
 
     return then.derive(key, (*SOURCES, "aliases", "grids_history"), make)
@@ -214,6 +227,7 @@ def locate_address(
     district: str = "",
     limit: int = 5,
     as_of: date | None = None,
+    fallback: Kind | None = "fts5",
 ) -> dict[str, Any]:
     """Answer one address in the shape that the API, the command line and the console share (地址定位).
 
@@ -231,6 +245,8 @@ def locate_address(
         Most candidates, 1 to 20.
     as_of
         Day whose grids and aliases count.
+    fallback
+        Text index over names for texts that the parser is unsure of; see `engine_of`.
 
     Returns
     -------
@@ -249,7 +265,9 @@ def locate_address(
         x, y = city.to_metres([near[0]], [near[1]])
         if np.isfinite(x[0]) and np.isfinite(y[0]):
             hint = Hint((float(x[0]), float(y[0])), district)
-    answer = engine_of(city, as_of=as_of).locate(text, hint=hint, limit=max(1, min(limit, 20)))
+    answer = engine_of(city, as_of=as_of, fallback=fallback).locate(
+        text, hint=hint, limit=max(1, min(limit, 20))
+    )
     return shape(city, answer)
 
 
