@@ -8,9 +8,13 @@ import pytest
 
 from geo.address import fallback as module
 from geo.address import visible
+from geo.address.aliases import Aliases
 from geo.address.fallback import INDEXES, Fallback
+from geo.address.gazetteer import DEVICES
+from geo.address.normalize import fold_text
+from geo.address.resolve import Resolver
 from geo.errors import BadInputError, StoreError
-from geo.store.addresses import engine_of, locate_address
+from geo.store.addresses import engine_of, gazetteer_of, locate_address
 
 NAMES = ["银座商城西城店", "柳泉路", "共青团西路", "柳泉路社区卫生服务站", "齐盛湖公园", "世纪花园小区", "东方星城二期",
          "火炬大厦", "市第一人民医院北院", "李家村农贸市场"]  # fmt: skip
@@ -151,6 +155,21 @@ def test_names_the_parser_cannot_read_are_proposed(demo_small, asked, kind):
         assert bool(proposed) == (answer.status == "low")
         among += any(np.hypot(c.x - x, c.y - y) <= 50 for c in answer.candidates)
     assert among >= 0.5 * len(asked)
+
+
+def test_a_garbled_alias_leads_to_its_place(demo_small):
+    gazetteer = gazetteer_of(demo_small)
+    places = demo_small.facilities.dropna(subset=["name"]).drop_duplicates("name", keep=False)
+    place = places[~places["kind"].isin(DEVICES)].iloc[0]
+    aliases = Aliases(("璀璨琉璃宫老剧场",), (fold_text(place["name"]),))
+    resolver = Resolver(gazetteer, aliases=aliases, fallback="fts5")
+    answer = resolver.resolve("璀璨琉璃老场宫剧")
+    assert Resolver(gazetteer, aliases=aliases).resolve("璀璨琉璃老场宫剧").status == "none"
+    assert answer.status == "low"
+    first = answer.candidates[0]
+    assert np.hypot(first.x - place.geometry.x, first.y - place.geometry.y) < 1
+    assert first.faults[0][0] == "NAME.fallback"
+    assert first.span == (0, 8)
 
 
 def test_a_sure_answer_is_left_alone(demo_small):
