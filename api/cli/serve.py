@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import logging
+import sys
 import threading
 from typing import Annotated
 
@@ -23,6 +24,10 @@ from geo.store import addresses
 from layers import hot_page
 from layers.folium_map import warm
 
+SWITCH_S = (
+    0.0005  # threads that make tiles or figures let the loop that pushes changes have its turn this soon
+)
+
 
 def serve(
     city: CityOption = DEFAULT_CITY,
@@ -38,6 +43,7 @@ def serve(
     if verbose:
         logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
         logging.getLogger("santu").setLevel(logging.INFO)
+    sys.setswitchinterval(SWITCH_S)
     state = open_state(settings)
     if settings.host not in ("127.0.0.1", "::1", "localhost"):
         err.print(

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 SERVER = """
 import gc, json, numpy, sys, threading, time, uvicorn
 from api.app import asgi
+from api.cli.serve import SWITCH_S
 from api.settings import Settings
 from api.state import ServerState
 from geo.demo import demo_city
@@ -37,6 +38,7 @@ port, scale = int(sys.argv[1]), sys.argv[2]
 city = demo_city(0, scale)
 state = ServerState(city, Settings(tile_cache_mb=0))  # every tile is cold
 warm(city, scope=state.scope)
+state.warm()  # the server does so in the background at its start; here before the clock runs
 west, south, east, north = city.degrees("grids").total_bounds
 from layers.tiles.source import mercator
 x, y = mercator(numpy.array([[(west + east) / 2, (south + north) / 2]]))[0]
@@ -47,6 +49,7 @@ for p in places:
     tiles.tile(city, catalog.layer(name), tuple(map(int, place)), scope=state.scope)
 gc.collect()
 gc.freeze()  # as `santu serve` does when it has prepared the city
+sys.setswitchinterval(SWITCH_S)  # as it does, too
 count = 0
 def feed():
     global count
