@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import TaskID
 
+from api.box import parse_box
 from api.cli.base import DEFAULT_CITY, CityOption, JsonOption, err, print_json, progress
 from api.settings import Settings
 from geo import open_city
@@ -103,7 +104,7 @@ def _picture(city: City, name: str, scope: Scope, bbox: str, size: str, form: st
     width, _, height = size.partition("x")
     if not (width.isdigit() and height.isdigit()):
         raise BadInputError(f"size {size!r}; allowed: width x height in pixels, such as 1600x1130")
-    box = picture.parse_box(bbox)
+    box = parse_box(bbox)
     view = picture.view_of(city, name, bbox=box, width=int(width), height=int(height))
     return picture.picture(city, view, scope=scope, form="pdf" if form == "pdf" else "png")
 

@@ -9,6 +9,7 @@ import pandas as pd
 import shapely
 from fastapi import APIRouter, Body, Path, Query, Response
 
+from api.box import parse_box
 from api.deps import CityDep, ScopeDep, SecretDep
 from geo import covered, schema
 from geo.city import City
@@ -364,10 +365,10 @@ def _inside(city: City, scope: Scope, grid: str | None, places: gpd.GeoSeries) -
 
 
 def _in_box(city: City, places: gpd.GeoSeries, text: str) -> np.ndarray:
-    try:
-        west, south, east, north = (float(part) for part in text.split(","))
-    except ValueError:
-        raise BadInputError(f"bbox {text!r}: allowed: west,south,east,north in degrees") from None
+    box = parse_box(text)
+    if box is None:
+        return np.ones(len(places), dtype=bool)
+    west, south, east, north = box
     lon, lat = city.to_degrees(places.x.to_numpy(), places.y.to_numpy())
     return (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
 

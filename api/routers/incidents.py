@@ -12,6 +12,7 @@ import shapely
 from fastapi import APIRouter, Body, Path, Query, Response
 from numpy.typing import NDArray
 
+from api.box import parse_box
 from api.deps import CityDep, ScopeDep, StateDep
 from api.state import ServerState, frame_of, rows_of
 from geo import schema
@@ -67,7 +68,7 @@ def list_incidents(
     asked = IncidentFilter(
         since=moment(since, city),
         until=moment(until, city),
-        box=_box(bbox),
+        box=parse_box(bbox),
         near=_near(lon, lat, distance_m),
         category=category,
         source=source,
@@ -256,16 +257,6 @@ def moment(value: datetime | None, city: City) -> pd.Timestamp | None:
         return None
     stamp = pd.Timestamp(value)
     return (stamp.tz_localize(city.timezone) if stamp.tzinfo is None else stamp).tz_convert("UTC")
-
-
-def _box(text: str | None) -> tuple[float, float, float, float] | None:
-    if text is None:
-        return None
-    try:
-        west, south, east, north = (float(part) for part in text.split(","))
-    except ValueError:
-        raise BadInputError(f"bbox {text!r}: allowed: west,south,east,north in degrees") from None
-    return west, south, east, north
 
 
 def _near(

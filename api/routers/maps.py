@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api.box import parse_box
 from api.deps import CityDep, ScopeDep
 from layers import folium_map, picture
 from layers.search import find_cameras, find_grids
@@ -32,7 +33,7 @@ def print_map(
     title: Annotated[str, Query(max_length=60)] = "",
 ) -> Response:
     """Return a map view as a picture to print, with title, legend, scale, north, date and scope."""
-    view = picture.view_of(city, map, bbox=picture.parse_box(bbox), width=width, height=height)
+    view = picture.view_of(city, map, bbox=parse_box(bbox), width=width, height=height)
     if layers:
         view = replace(view, layers=tuple(layers.split(",")), indicator="", title=city.name)
     if indicator is not None:

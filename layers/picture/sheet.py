@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,6 @@ from layers.tiles.source import Crowd, mercator, source, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import date
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from geo.city import City
     from geo.scope import Scope
     from layers.catalog import Layer
+    from layers.picture.view import View
     from layers.style import Entry, Style
 
 PANEL = 0.22  # share of the width for the legend
@@ -48,35 +48,6 @@ MARKERS = {
     "pentagon": "p",
     "star": "*",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What is on the sheet.
-
-    Attributes
-    ----------
-    layers
-        Names of layers and groups from bottom to top.
-    indicator
-        Indicator that colours the grid layer; empty: none.
-    bbox
-        West, south, east, north in degrees; None: all that the scope sees.
-    width, height
-        Pixels of the sheet at 100 dots an inch (PDF: the same size in inches).
-    title
-        Heading.
-    day
-        Only what happened on this day of the city, where a layer has times; None: everything.
-    """
-
-    layers: tuple[str, ...]
-    indicator: str = ""
-    bbox: tuple[float, float, float, float] | None = None
-    width: int = 1600
-    height: int = 1130
-    title: str = ""
-    day: date | None = None
 
 
 @cache

@@ -1,5 +1,7 @@
 import io
 import re
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -9,6 +11,7 @@ from PIL import Image
 from geo.errors import BadInputError, UnknownNameError
 from geo.scope import Scope
 from layers import folium_map, picture
+from layers.picture.furniture import nice_length
 
 SCOPE = Scope()
 
@@ -83,16 +86,13 @@ def test_wrong_sizes_boxes_layers_and_maps_are_refused(demo_tiny):
         picture.picture(demo_tiny, picture.View(("nothing",)), scope=SCOPE)
     with pytest.raises(UnknownNameError):
         picture.view_of(demo_tiny, "nothing")
-    with pytest.raises(BadInputError, match="four numbers"):
-        picture.parse_box("1,2,3")
-    assert picture.parse_box("") is None
 
 
 @pytest.mark.parametrize(
     ("most", "nice"), [(1, 1), (1.9, 1), (2.1, 2), (7, 5), (999, 500), (1000, 1000), (0.3, 0.2)]
 )
 def test_nice_lengths(most, nice):
-    assert picture.nice_length(most) == pytest.approx(nice)
+    assert nice_length(most) == pytest.approx(nice)
 
 
 def test_borders_of_small_shapes_are_thin(demo_small):
@@ -120,3 +120,8 @@ def test_the_daily_picture_is_of_the_last_complete_day(demo_small):
     plain = picture.View(("incidents",), width=500, height=400, title="x", day=day)
     assert picture.picture(demo_small, plain, scope=SCOPE) == picture.picture(only, plain, scope=SCOPE)
     assert picture.picture(demo_small, view, scope=SCOPE)[:4] == b"\x89PNG"
+
+
+def test_a_server_starts_without_what_draws_pictures():
+    code = "import sys, api.app, api.cli; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
