@@ -88,7 +88,7 @@ def show_addresses(faults: pd.DataFrame, console: Console) -> None:
     for code, rows in faults.groupby("code", sort=True):
         console.print(f"\n{audit.CODES[str(code)]} · {code}: {len(rows):,}", style="yellow", markup=False)
         for row in rows.head(_SHOWN).itertuples():
-            console.print(f"    addresses {row.id}: {row.value} {row.message}", markup=False)
+            console.print(f"    {_line('addresses', row)}", markup=False)
         if len(rows) > _SHOWN:
             console.print(f"    … {len(rows) - _SHOWN:,} more 另有 {len(rows) - _SHOWN:,} 处", style="dim")
     if len(faults):
@@ -128,7 +128,7 @@ def show(report: Report, name: str, console: Console) -> None:
         console.print(f"\n{zh} {en} · {code}: {count:,}", style="yellow", markup=False)
         rows = report.faults[report.faults["code"] == code]
         for row in rows.head(_SHOWN).itertuples():
-            console.print(f"    {_example(row)}", markup=False)
+            console.print(f"    {_line(row.table, row)}", markup=False)
         if count > _SHOWN:
             console.print(f"    … {count - _SHOWN:,} more 另有 {count - _SHOWN:,} 处", style="dim")
     total = sum(report.summary.values())
@@ -138,8 +138,8 @@ def show(report: Report, name: str, console: Console) -> None:
         console.print("\nno faults 未发现问题", style="bold green")
 
 
-def _example(row: object) -> str:
-    table, key, value, message = (getattr(row, n) for n in ("table", "id", "value", "message"))
+def _line(table: str, row: object) -> str:
+    key, value, message = (getattr(row, n) for n in ("id", "value", "message"))
     said = f"{value} {message}" if str(value) else str(message)
     return f"{table} {key}: {said}".replace(" : ", ": ")
 

@@ -161,9 +161,7 @@ def _twice(g: Gazetteer) -> list[_Row]:
     for name in sorted(counts[counts > 1].index):
         at = np.flatnonzero((names == name).to_numpy())
         spread = float(np.hypot(np.ptp(g.compound_x[at]), np.ptp(g.compound_y[at])))
-        out.append(
-            ("address.name-twice", str(name), str(len(at)), f"{len(at)} places up to {spread:.0f} m apart")
-        )
+        out.append(("address.name-twice", str(name), str(len(at)), f"places up to {spread:.0f} m apart"))
     return out
 
 
@@ -176,7 +174,7 @@ def _few(g: Gazetteer) -> list[_Row]:
             "address.few-plates",
             g.street_text[int(i)],
             str(int(count[i])),
-            f"{count[i]} numbered plate(s) on it",
+            "numbered plate(s) on it",
         )
         for i in np.flatnonzero((count > 0) & (count < FEW))
     ]

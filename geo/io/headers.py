@@ -46,7 +46,7 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
     "boundary": {"boundary_id": "adcode 行政区划代码 区划代码 countyid towncode " + _ID, "name": "行政区名称 区划名称 区名 市名 县名"},
     "grids": {
         "grid_id": "网格编码 网格编号 网格代码 网格id 网格号 单元网格编码 单元编码 wgbm wgbh wgid gridcode gridno gridid cellid codebase "
-        "lsoa11cd lsoa21cd 村里代码 villcode villageid 社区编码 社区代码 村居代码 区划代码 行政区划代码 " + _ID,
+        "lsoa11cd lsoa21cd 村里代码 villcode villageid 社区编码 社区代码 村居代码 区划代码 行政区划代码 adcode " + _ID,
         "name": "网格名称 网格名 单元名称 wgmc gridname 村里名称 villname villagename 社区名称 村居名称 镇街名称 街道名称 townname "
         "lsoa11nm lsoa21nm 名称 name title mc",
         "level": "网格层级 网格级别 层级 级别 gridlevel 等级 wgcj",

@@ -214,7 +214,12 @@ def _found(source: Source, headers: Mapping[str, str], as_degrees: float, found:
     if _named(found):
         parsed = crs_.parse_crs(found.source)
         label = "EPSG:4326" if parsed in ("wgs84", "cgcs2000") else found.source
-        return Place(parsed, label, f"found: {found.message}; margin {found.margin:.1f} standard deviations")
+        lead = (
+            f"margin {found.margin:.1f} standard deviations"
+            if found.margin
+            else "no other system comes near the city"
+        )
+        return Place(parsed, label, f"found: {found.message}; {lead}")
     if as_degrees >= 0.5:
         words = " ".join(headers.get(k, "") for k in ("lon", "lat", "lonlat", "x", "y"))
         for pattern, name in _HINTS:
