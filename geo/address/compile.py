@@ -31,6 +31,7 @@ from geo.address.lines import compile_lines
 from geo.address.names import NameIndex, Strings, char_told
 from geo.address.normalize import fold_text
 from geo.address.rows import Rows, distinct_rows, group_mean, group_radius, read_rows
+from geo.address.sides import learn
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -72,6 +73,7 @@ def compile_gazetteer(
     _areas(build, rows, grids)
     _streets(build, rows)
     add_plates(build, rows)
+    build.arrays |= learn(build.arrays)
     add_compounds(build, rows)
     _pois(build, facilities)
     build.arrays |= compile_lines(build.arrays, roads, build.name, ROAD_LINE)

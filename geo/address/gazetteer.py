@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORMAT = 4  # raise it when the arrays change: older artefacts are then rebuilt
+FORMAT = 5  # raise it when the arrays change: older artefacts are then rebuilt
 
 AREA, STREET, LANE, COMPOUND, POI, ROAD_LINE = range(6)
 Codes = TypeVar("Codes", int, "NDArray[np.int64]")

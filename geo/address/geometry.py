@@ -13,12 +13,18 @@ import numpy as np
 import shapely
 import shapely.ops
 
+from geo.address.sides import Habit
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEAR_LINE_M = 60.0  # a plate this near its road's line may be placed along it
 LARGEST_GAP_M = 400.0
 LARGEST_NUMBER_GAP = 60
+NEXT_DOOR_M = 30.0
+MOST_STEPS = 6  # numbers that a street is continued by past its last plate
+USUAL_STEP_M = 15.0  # metres from number to number that no street must show first
+AS_USUAL = Habit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +52,14 @@ def between(
     y: NDArray[np.float64],
     wanted: int,
     *,
+    habit: Habit = AS_USUAL,
     line: shapely.LineString | None = None,
 ) -> Placed | None:
     """Place an unseen house number among the sorted plates of one street or lane (同侧内插).
 
-    The neighbours on the same side (parity) are used where the numbers of this street keep to sides, else the
-    nearest numbers. Parity, direction and the size of a step are learned from the street itself, never
-    assumed. Past either end the last step is continued, by at most the length of three steps.
+    On a street that keeps odd and even apart the neighbours of its side are used, else the nearest numbers; a
+    number between two of the other side is moved across. Two plates of its side within 30 m hold it in any case.
+    Past either end the last step is continued, by at most six numbers and no faster than the street goes.
 
     Parameters
     ----------
@@ -60,6 +67,8 @@ def between(
         Plates sorted by number, metres.
     wanted
         Number to place; not in `number`.
+    habit
+        Sides and spacing of this street (`geo.address.sides`).
     line
         Centre line of the street; both neighbours near it: the point is set along it.
 
@@ -68,35 +77,37 @@ def between(
     Placed or None
         None for no plates.
     """
-    count = len(number)
-    if count == 0:
+    if len(number) == 0:
         return None
     side = np.flatnonzero((number & 1) == (wanted & 1))
-    use = side if len(side) >= 2 else np.arange(count)
-    if 2 <= len(side) < count:
-        use = _better_side(number, x, y, wanted, side)
+    use = _among(number, x, y, wanted, side, own=habit.own)
     at = int(np.searchsorted(number[use], wanted))
     if 0 < at < len(use):
-        return _inside(number, x, y, wanted, int(use[at - 1]), int(use[at]), line)
-    return _outside(number, x, y, wanted, use, low=at == 0)
+        low, high = int(use[at - 1]), int(use[at])
+        return _inside(number, x, y, wanted, low, high, habit.left_m, line)
+    return _outside(number, x, y, wanted, use, habit.step_m, low=at == 0)
 
 
-def _better_side(
+def _among(
     number: NDArray[np.int32],
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     wanted: int,
     side: NDArray[np.intp],
+    *,
+    own: bool,
 ) -> NDArray[np.intp]:
-    """Plates to place a number among: its own side, unless this side leaves a hole where all numbers do not."""
+    """Plates to place a number among: its own side, or all."""
     everyone = np.arange(len(number))
-    at, all_at = int(np.searchsorted(number[side], wanted)), int(np.searchsorted(number, wanted))
-    own_inside, all_inside = 0 < at < len(side), 0 < all_at < len(number)
-    if own_inside and all_inside:
-        own = math.hypot(x[side[at - 1]] - x[side[at]], y[side[at - 1]] - y[side[at]])
-        near = math.hypot(x[all_at - 1] - x[all_at], y[all_at - 1] - y[all_at])
-        return everyone if own > 120 and near < own / 3 else side
-    return everyone if all_inside else side
+    if len(side) < 2:
+        return everyone
+    at = int(np.searchsorted(number[side], wanted))
+    if 0 < at < len(side):
+        low, high = side[at - 1], side[at]
+        return side if own or math.hypot(x[low] - x[high], y[low] - y[high]) <= NEXT_DOOR_M else everyone
+    past = abs(int(number[side[0 if at == 0 else -1]]) - wanted)
+    inside = number[0] < wanted < number[-1]
+    return side if own and not (inside and past > MOST_STEPS) else everyone
 
 
 def _inside(
@@ -106,6 +117,7 @@ def _inside(
     wanted: int,
     low: int,
     high: int,
+    left_m: float,
     line: shapely.LineString | None,
 ) -> Placed:
     n0, n1 = int(number[low]), int(number[high])
@@ -114,6 +126,9 @@ def _inside(
     px, py = x[low] + (x[high] - x[low]) * share, y[low] + (y[high] - y[low]) * share
     if line is not None and gap > 20:
         px, py = _along(line, (x[low], y[low]), (x[high], y[high]), share, (px, py))
+    if left_m and (wanted - n0) % 2 and (n1 - wanted) % 2 and gap > 1:  # both stand on the other side
+        shift = (left_m if wanted % 2 else -left_m) / gap
+        px, py = px - shift * (y[high] - y[low]), py + shift * (x[high] - x[low])
     far = gap > LARGEST_GAP_M or n1 - n0 > LARGEST_NUMBER_GAP
     quality = max(0.0, 1.0 - min(0.75, gap / LARGEST_GAP_M) - min(0.3, (n1 - n0) / 160))
     return Placed(
@@ -149,10 +164,11 @@ def _outside(
     y: NDArray[np.float64],
     wanted: int,
     use: NDArray[np.intp],
+    step_m: float,
     *,
     low: bool,
 ) -> Placed:
-    """Continue the street past its first or last plate by its own step, three steps at most."""
+    """Continue the street past its first or last plate by its own step, six numbers at most."""
     order = use if low else use[::-1]
     last = int(order[0])
     gap = abs(int(number[last]) - wanted)
@@ -162,8 +178,8 @@ def _outside(
         span = abs(int(number[back[-1]]) - int(number[last]))
         if span:
             step = ((x[last] - x[back[-1]]) / span, (y[last] - y[back[-1]]) / span)
-            reach = min(gap, 6)
-            if math.hypot(*step) < 15:
+            reach = min(gap, MOST_STEPS)
+            if math.hypot(*step) < max(USUAL_STEP_M, 2 * step_m):
                 px, py = px + step[0] * reach, py + step[1] * reach
     quality = max(0.0, 0.45 - gap / 60)
     return Placed(

@@ -11,14 +11,17 @@ import numpy as np
 from geo.address import gazetteer as gz
 from geo.address import geometry, grammar
 from geo.address.found import EXACT, EXTRAPOLATED, INTERPOLATED, NO_PLATES, SUB, Found
+from geo.address.sides import Habit
 
 if TYPE_CHECKING:
     import shapely
+    from numpy.typing import NDArray
 
     from geo.address.gazetteer import Gazetteer
 
 AROUND = 24  # plates that are gone through to find the next ones of one side
 RAREST = 8.0
+FAR_APART_M = 150.0  # sub-numbers this far from their number's neighbours have nothing to do with them
 UNKNOWN_GRID = 0.6  # how sure a place between plates is where the rows name no grid
 Reading = tuple[grammar.House, float, "geometry.Placed | None", int, int]
 
@@ -67,7 +70,7 @@ class Numbers:
         g = self.gazetteer
         a, b = int(g.path_start[path]), int(g.path_end[path])
         if a <= self.without < b:
-            return self._on_rest(a, b, house, line)
+            return self._on_rest(path, house, line)
         numbers = g.plate_num[a:b]
         low = int(numbers.searchsorted(house.number))
         if low < b - a and numbers[low] == house.number:
@@ -79,8 +82,11 @@ class Numbers:
             placed = geometry.subs_between(
                 subs, g.plate_x[a + low : a + high], g.plate_y[a + low : a + high], house.sub
             )
+            if not house.sub:
+                others = np.r_[a : a + low, a + high : b]
+                placed = self._before_subs(placed, path, others, house.number, line)
             return (2.2 if house.sub else 2.4), placed, a + int(low) + placed.low, SUB
-        placed_far = geometry.between(numbers, g.plate_x[a:b], g.plate_y[a:b], house.number, line=line)
+        placed_far = self._between(path, slice(a, b), house.number, line)
         if placed_far is None:
             return -0.8, None, -1, NO_PLATES
         at = placed_far.low if placed_far.low == placed_far.high else self._nearer(a, placed_far)
@@ -89,17 +95,41 @@ class Numbers:
             return 0.3 + 1.4 * placed_far.quality, placed_far, a + at, INTERPOLATED
         return 1.6 * placed_far.quality - 0.1, placed_far, a + at, EXTRAPOLATED
 
+    def _between(
+        self, path: int, rows: NDArray[np.intp] | slice, number: int, line: shapely.LineString | None
+    ) -> geometry.Placed | None:
+        """Place a number among some plates of a path, by the habit of this path."""
+        g = self.gazetteer
+        habit = Habit(bool(g.path_own[path]), float(g.path_left[path]), float(g.path_step[path]))
+        return geometry.between(
+            g.plate_num[rows], g.plate_x[rows], g.plate_y[rows], number, habit=habit, line=line
+        )
+
+    def _before_subs(
+        self, placed: geometry.Placed, path: int, others: NDArray[np.intp], number: int, line: shapely.LineString | None
+    ) -> geometry.Placed:  # fmt: skip
+        """113号 where the table holds 113号之1 …: by them, drawn a third of the way to between 111号 and 115号."""
+        beside = self._between(path, others, number, line)
+        if beside is None or math.hypot(beside.x - placed.x, beside.y - placed.y) > FAR_APART_M:
+            return placed
+        return replace(placed, x=(2 * placed.x + beside.x) / 3, y=(2 * placed.y + beside.y) / 3)
+
     def _on_rest(
-        self, a: int, b: int, house: grammar.House, line: shapely.LineString | None
+        self, path: int, house: grammar.House, line: shapely.LineString | None
     ) -> tuple[float, geometry.Placed | None, int, int]:
         """`on_path` as if one plate were not there."""
-        g, rows = self.gazetteer, np.delete(np.arange(a, b), self.without - a)
+        g = self.gazetteer
+        a, b = int(g.path_start[path]), int(g.path_end[path])
+        rows = np.delete(np.arange(a, b), self.without - a)
         at = np.flatnonzero(g.plate_num[rows] == house.number)
         if len(at):
             same = rows[at]
             placed = geometry.subs_between(g.plate_sub[same], g.plate_x[same], g.plate_y[same], house.sub)
+            if not house.sub:
+                others = rows[g.plate_num[rows] != house.number]
+                placed = self._before_subs(placed, path, others, house.number, line)
             return (2.2 if house.sub else 2.4), placed, int(same[placed.low]), SUB
-        far = geometry.between(g.plate_num[rows], g.plate_x[rows], g.plate_y[rows], house.number, line=line)
+        far = self._between(path, rows, house.number, line)
         if far is None:
             return -0.8, None, -1, NO_PLATES
         inside = far.low != far.high
