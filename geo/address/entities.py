@@ -34,6 +34,8 @@ class Entities:
         """Evidence for a street with the lane and number after its name."""
         section = grammar.SECTION.match(text, hit.end)
         if section:  # 中山路二段 is another road than 中山路
+            if text[hit.start : section.end()] in self.gazetteer.names.automaton:
+                return []  # and the table has it
             rest = replace(hit, end=section.end())
             found = [] if needs_number or lane else self._street_at(text, rest, street, penalty + 2.0)
             for f in found:

@@ -10,9 +10,12 @@ import pandas as pd
 import shapely
 
 from geo.address import elements as el
+from geo.address.normalize import fold_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+SPELT = ("district", "town", "village", "road", "lane", "compound")
 
 
 @dataclass
@@ -42,7 +45,22 @@ def read_rows(addresses: pd.DataFrame) -> Rows:
     if not good.all():
         table, x, y = table.loc[good], x[good], y[good]
     given = el.coded(table)
-    return Rows(x, y, given.code, given.text, table.index)
+    code = given.code | {c: one_spelling(given.code[c], given.text[c]) for c in SPELT}
+    return Rows(x, y, code, given.text, table.index)
+
+
+def one_spelling(code: NDArray[np.int32], text: list[str]) -> NDArray[np.int32]:
+    """Codes of a column with one code for all spellings of a name: 1巷 and 一巷 are one lane.
+
+    The commonest spelling stays, of equals the first in the order of their characters.
+    """
+    count = np.bincount(code, minlength=len(text))
+    order = sorted(range(len(text)), key=lambda i: (-count[i], text[i]))
+    first: dict[str, int] = {}
+    for i in order:
+        first.setdefault(fold_text(text[i]) or text[i], i)
+    kept = np.array([first[fold_text(t) or t] for t in text], np.int32)
+    return kept[code] if len(code) else code
 
 
 def distinct_rows(*columns: NDArray[np.integer[Any]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
