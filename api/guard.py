@@ -52,7 +52,7 @@ class Guard:
             return
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if not self._ours(_name(f"//{host}")):
+        if not answers_to(host, self.hosts):
             detail = f"This server does not answer to the name {host[:100]!r}. Allow it with SANTU_HOSTS='[\"name\"]'."
             await self._refuse(421, "unknown-host", detail, scope, receive, send)
             return
@@ -76,11 +76,6 @@ class Guard:
 
         await self.app(scope, receive, with_policy)
 
-    def _ours(self, name: str) -> bool:
-        if "." not in name or name in self.hosts or name.endswith((".local", ".localhost")):
-            return bool(name)
-        return _is_address(name)
-
     def _same(self, origin: str, host: str) -> bool:
         return urlsplit(origin).netloc.lower() == host.lower() or _name(origin) in self.hosts
 
@@ -92,6 +87,14 @@ class Guard:
             return
         await receive()  # the request to connect
         await send({"type": "websocket.close", "code": REFUSED, "reason": code})
+
+
+def answers_to(host: str, hosts: Collection[str]) -> bool:
+    """Whether a `Host` header names this server: see `Guard`; `hosts` in lower case."""
+    name = _name(f"//{host}")
+    if "." not in name or name in hosts or name.endswith((".local", ".localhost")):
+        return bool(name)
+    return _is_address(name)
 
 
 def sources_of(basemap: str) -> str:

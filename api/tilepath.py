@@ -10,7 +10,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.observe import HEADERS, REQUESTS, SECONDS
+from api.observe import HEADERS, TALLY
 from api.state import ServerState
 from geo.city import City
 from layers.tiles import TileCache
@@ -34,8 +34,7 @@ class TilePath:
         self._city: City | None = None
         self._until = 0.0
         self._known: dict[Key, tuple[str, Place, list[tuple[bytes, bytes]]]] = {}
-        self._count = {n: REQUESTS.labels("GET", ROUTE, n).inc for n in (200, 204, 304)}
-        self._time = SECONDS.labels(ROUTE).observe
+        self._time = TALLY.of(ROUTE).add
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a tile that was answered before, pass everything else on."""
@@ -62,7 +61,7 @@ class TilePath:
         tag, _, headers = found
         same = asked.get(b"if-none-match") == tag.encode()
         status = 304 if same else 200 if data else 204
-        self._count[status]()
+        TALLY.requests["GET", ROUTE, status] += 1
         self._time(time.perf_counter() - begin)
         await send(
             {"type": "http.response.start", "status": status, "headers": _headers(headers, status, len(data))}

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyproj
+import shapely
 
 from geo.index import GridIndex
+from geo.index.metric import metres_per_degree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,6 +33,10 @@ CHAIN = (
 )  # order of an answer: what takes precedence comes first
 LEVELS = {"town": 1, "village": 2, "base": 3, "dedicated": 3, "micro": 4}
 GEOD = pyproj.Geod(ellps="GRS80")
+FAR_M = 50_000.0  # more than any way of positioning is off that works at all; a mobile cell reaches 35 km
+FAR_NOTE = (
+    "more than 50 km from every base grid: check the coordinates (距所有基础网格 50 公里以上，请核对坐标)"
+)
 ABOVE = ("town", "village", "base")
 
 
@@ -62,6 +68,14 @@ class Level:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east and north of all polygons, degrees; NaN without any."""
+        if len(self) == 0:
+            return np.nan, np.nan, np.nan, np.nan
+        west, south, east, north = shapely.total_bounds(self._shapes).tolist()
+        return west, south, east, north
 
     @cached_property
     def index(self) -> GridIndex:
@@ -189,26 +203,43 @@ class GridLookup:
             stands before the base grid beneath it); `edge_m`, metres to the nearest border of its base grid
             (None without one); `also`, codes of the other base grids within `radius_m` (0: those that share the
             border it is on); `nearest`, None, or outside every base grid the nearest one and its distance.
+            Far from the city (`far`) the nearest grid says nothing: None, and a `note` that says so.
         """
         x, y = np.atleast_1d(np.asarray(lon, np.float64)), np.atleast_1d(np.asarray(lat, np.float64))
         found = self.positions(x, y)
         base = self.levels["base"]
+        inside, far = found["base"] >= 0, self.far(x, y)
         edge_m, _ = base.index.nearest_edge(x, y, found["base"])
         also: list[list[str]] = [[] for _ in x]
-        for point, position in zip(*base.index.within(x, y, radius_m), strict=True):
-            if position != found["base"][point]:
-                also[point].append(base.ids[position])
+        near = np.flatnonzero(inside | (radius_m > 0))  # a point outside is on no border
+        pairs = base.index.within(x[near], y[near], radius_m) if len(near) else ((), ())
+        for point, position in zip(*pairs, strict=True):
+            if position != found["base"][near[point]]:
+                also[near[point]].append(base.ids[position])
         return [
             {
                 "lon": float(x[i]),
                 "lat": float(y[i]),
                 "grids": [self.levels[n].grid(found[n][i]) for n in CHAIN if found[n][i] >= 0],
-                "edge_m": round(float(edge_m[i]), 2) if found["base"][i] >= 0 else None,
+                "edge_m": round(float(edge_m[i]), 2) if inside[i] else None,
                 "also": also[i],
-                "nearest": None if found["base"][i] >= 0 else self.nearest(x[i], y[i]),
+                "nearest": None if inside[i] or far[i] else self.nearest(x[i], y[i]),
+                **({"note": FAR_NOTE} if far[i] else {}),
             }
             for i in range(len(x))
         ]
+
+    def far(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether points in degrees lie more than `FAR_M` outside the extent of the base grids (远离本市).
+
+        Such coordinates are wrong or of another city: 0,0 of a device without a fix, axes exchanged. False where a
+        coordinate is not finite, and without base grids.
+        """
+        west, south, east, north = self.levels["base"].bounds
+        per_lon, per_lat = metres_per_degree(lat)
+        x = np.maximum(np.maximum(west - lon, lon - east), 0) * per_lon
+        y = np.maximum(np.maximum(south - lat, lat - north), 0) * per_lat
+        return np.hypot(x, y) > FAR_M
 
     def nearest(self, lon: float, lat: float) -> dict[str, Any] | None:
         """Nearest base grid of a point outside all of them, and its geodesic distance; None if there is none."""

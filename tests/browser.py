@@ -35,9 +35,9 @@ def chromium() -> str:
 
 
 @contextmanager
-def serving(app) -> Iterator[str]:
-    """Serve an app on a free port of this machine; yields its address."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+def serving(app, **options) -> Iterator[str]:
+    """Serve an app on a free port of this machine, with options of uvicorn's; yields its address."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", **options))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     give_up = time.monotonic() + 60

@@ -89,7 +89,9 @@ def _print(answer: dict[str, Any]) -> None:
     if answer["nearest"]:
         near = answer["nearest"]
         out.print(f"in no base grid; nearest: {near['grid_id']}, {near['distance_m']} m", markup=False)
-    if not answer["grids"] and not answer["nearest"]:
+    elif "note" in answer:
+        out.print(f"in no base grid; {answer['note']}", markup=False)
+    elif not answer["grids"]:
         out.print("in no grid; the city has no base grids", markup=False)
 
 
@@ -173,7 +175,7 @@ def locate_rows(
         `santu_*` on the index of `lon`: status `unique` in a grid and `none` outside; the place in CGCS2000;
         the code of the dedicated grid, else of the base grid; the faults `coordinates-absent`,
         `coordinates-not-numbers`, `coordinates-impossible` (over 180 and 90 degrees, or exactly 0, 0),
-        `outside`, each alone.
+        `outside`, `far-outside` (more than 50 km from every base grid), each alone.
     """
     given = (lon.str.strip() != "") & (lat.str.strip() != "")
     x, y = (pd.to_numeric(v.str.strip(), errors="coerce").to_numpy(np.float64) for v in (lon, lat))
@@ -183,13 +185,15 @@ def locate_rows(
         impossible = (np.abs(x) > 180) | (np.abs(y) > 90) | ((x == 0) & (y == 0))
     finite = np.isfinite(x) & np.isfinite(y)
     x, y = np.where(impossible, np.nan, x), np.where(impossible, np.nan, y)
-    found = city.locate(x, y, as_of)
+    chosen = city if as_of is None else city.as_of(as_of)
+    found = chosen.locate(x, y)
     code = found["dedicated"].fillna(found["base"])
     inside = code.notna().to_numpy()
     faults = [
         (~given.to_numpy(), "coordinates-absent"),
         (~finite, "coordinates-not-numbers"),
         (impossible, "coordinates-impossible"),
+        (~inside & chosen.lookup.far(x, y), "far-outside"),
         (~inside, "outside"),
     ]
     known = np.isfinite(x) & np.isfinite(y)

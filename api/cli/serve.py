@@ -12,6 +12,7 @@ import uvicorn
 
 from api.app import asgi
 from api.cli.base import DEFAULT_CITY, CityOption, err
+from api.fastpath import connection
 from api.hotwatch import HotWatch
 from api.point import point_answers
 from api.routers.hotspots import risk_now
@@ -54,6 +55,7 @@ def serve(
     warmer.start()  # answers do not wait for it; the first visitor does not wait for what it has done
     uvicorn.run(
         asgi(state),
+        http=connection(state),
         host=settings.host,
         port=settings.port,
         log_level="warning",

@@ -69,8 +69,8 @@ def locate(
     By coordinates: `grids` goes from town down to the base grid and micro-grid; a dedicated grid (专属网格) stands
     before the base grid beneath it and takes precedence. `edge_m` is the distance to the nearest border of the
     base grid, `also` the other base grids within `radius_m` (0: those that share the border the place is on),
-    `nearest` the nearest base grid where the place is in none. On a border the lowest code answers. `lon` and
-    `lat` of the answer are CGCS2000.
+    `nearest` the nearest base grid where the place is in none; more than 50 km outside all of them it is null, and
+    a `note` says so. On a border the lowest code answers. `lon` and `lat` of the answer are CGCS2000.
 
     By address: `candidates`, best first; `lon` and `lat` may be given as a place nearby, which is evidence.
     """

@@ -46,6 +46,13 @@ def test_one_point_names_its_grids_and_the_exit_code_says_whether(folder):
     assert answer["nearest"]["grid_id"] == "370303001002002"
 
 
+def test_a_point_far_away_is_told_so(folder):
+    answer = locate(folder, "--lon", 0, "--lat", 0)
+    assert answer.exit_code == 1
+    assert "50 km" in answer.stdout
+    assert "370303" not in answer.stdout
+
+
 def test_coordinates_of_maps_are_converted(folder):
     lon, lat = convert(118.012, 36.805, source="wgs84", target="bd09")
     answer = json.loads(locate(folder, "--lon", lon, "--lat", lat, "--crs", "bd09", "--json").stdout)
@@ -66,20 +73,21 @@ def test_swapped_coordinates_are_refused(folder):
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030"])
 def test_a_file_keeps_its_columns_and_gets_the_answers(folder, tmp_path, encoding):
     source, target = tmp_path / "in.csv", tmp_path / "out.csv"
-    rows = '编号,经度,说明,纬度\nA,118.012,"甲,乙",36.805\nB,,空,\nC,x,非数,36\nD,0,零,0\nE,118.05,外,36.805\nF,36.8,反,118\n'
+    rows = '编号,经度,说明,纬度\nA,118.012,"甲,乙",36.805\nB,,空,\nC,x,非数,36\nD,0,零,0\nE,118.05,外,36.805\nF,36.8,反,118\nG,116.4,远,39.9\n'
     source.write_bytes(rows.encode(encoding))
     answer = locate(folder, "--batch", source, target, "--json")
     assert answer.exit_code == 0, answer.output
     table = pd.read_csv(target, dtype=str, keep_default_na=False)
     assert table.columns.tolist() == ["编号", "经度", "说明", "纬度", *ADDED]
-    assert table["说明"].tolist() == ["甲,乙", "空", "非数", "零", "外", "反"]
-    assert table["santu_grid_id"].tolist() == ["370303001001002", "", "", "", "", ""]
-    assert table["santu_status"].tolist() == ["unique", *["none"] * 5]
+    assert table["说明"].tolist() == ["甲,乙", "空", "非数", "零", "外", "反", "远"]
+    assert table["santu_grid_id"].tolist() == ["370303001001002", "", "", "", "", "", ""]
+    assert table["santu_status"].tolist() == ["unique", *["none"] * 6]
     assert table["santu_faults"].tolist() == [
         "", "coordinates-absent", "coordinates-not-numbers", "coordinates-impossible", "outside", "coordinates-impossible",
+        "far-outside",
     ]  # fmt: skip
     summary = json.loads(answer.stdout)
-    assert (summary["rows"], summary["status"]) == (6, {"unique": 1, "none": 5})
+    assert (summary["rows"], summary["status"]) == (7, {"unique": 1, "none": 6})
 
 
 def test_a_file_that_cannot_be_answered_leaves_nothing(folder, tmp_path):

@@ -44,6 +44,17 @@ def test_a_cached_tile_is_not_given_to_another_name(demo_tiny):
         assert client.get(url, headers={"host": "rebound.attacker.example"}).status_code == 421
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({"host": "rebound.attacker.example"}, 421), ({"origin": "http://attacker.example"}, 403)],
+)
+def test_many_points_are_not_answered_to_another_site(demo_tiny, headers, status):
+    with TestClient(asgi(ServerState(demo_tiny))) as client:
+        given = {"lon": [118.05], "lat": [36.81]}
+        assert client.post("/v1/locate", json=given).status_code == 200
+        assert client.post("/v1/locate", json=given, headers=headers).status_code == status
+
+
 def tile_of(lon, lat, zoom):
     size = 2**zoom
     return (lon + 180) / 360 * size, (1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2 * size, zoom

@@ -147,6 +147,21 @@ def test_distances_are_those_of_the_metric_crs(demo_small):
         assert sure <= {*names, *answer["also"]} <= maybe
 
 
+def test_far_from_the_city_there_is_no_nearest_grid(tiny_city):
+    """118.00-118.04, 36.80-36.81: a degree of latitude is 111 km there, one of longitude 89 km."""
+    lookup = lookup_of(tiny_city)
+    lon = np.array([118.02, 117.45, 117.43, 118.02, 118.02, 36.8, 0.0, np.nan])
+    lat = np.array([36.805, 36.805, 36.805, 37.25, 37.27, 118.0, 0.0, 36.8])
+    assert lookup.far(lon, lat).tolist() == [False, False, True, False, True, True, True, False]
+    for x, y, far in zip(lon[:5], lat[:5], lookup.far(lon, lat), strict=False):
+        (answer,) = lookup.answers([x], [y])
+        assert ("note" in answer) == far
+        assert (answer["nearest"] is None) == (far or bool(answer["grids"]))
+    nobody = GridLookup.build(tiny_city.degrees("grids").iloc[:0])
+    assert not nobody.far(lon, lat).any()
+    assert "note" not in nobody.answers([0.0], [0.0])[0]
+
+
 def test_the_demo_city_is_located_as_geos_says(demo_small):
     grids = demo_small.degrees("grids").sort_index()
     lonlat = shapely.get_coordinates(grids.geometry.to_numpy())[::3]
