@@ -18,7 +18,9 @@ function table(headers, rows) {
 const classWord = (number_) => t(`class${number_}`);
 
 export function rates(answer, claim) {
-  const classes = answer.targets.filter((r) => r.step === claim);
+  const listed = answer.targets.filter((r) => r.step === claim);
+  const classes = listed.some((r) => r.denominator) ? listed : [];
+  const roads = answer.roads.filter((r) => r.denominator);
   const steps = (rows, unit) => table([t('claim'), n(unit), n(t('share'))], rows.map((r) => [t(`claim_${r.step}`), n(number(r.numerator)), n(percent(r.rate))]));
   const lists = [...new Set(classes.map((r) => r.list_version))].join('、');
   return [
@@ -26,12 +28,26 @@ export function rates(answer, claim) {
     classes.length ? table([t('class'), n(t('covered')), n(t('listed')), n(t('rate')), t('goal')], classes.map((r) => [{ short: classWord(r.target_class) }, n(number(r.numerator)), n(number(r.denominator)), n(percent(r.rate)), goal(r)])) : note(t('noTargets')),
     classes.length ? note(`${t('claim')}${lang() === 'zh' ? '：' : ': '}${t(`claim_${claim}`)}${lists ? ` · ${t('listVersion', { v: lists })}` : ''}`) : null,
     heading(t('groundRates')), steps(answer.ground, 'm²'),
-    heading(t('roadRates')), answer.roads.length ? steps(answer.roads, 'm') : note(t('noRoads')),
+    heading(t('roadRates')), roads.length ? steps(roads, 'm') : note(t('noRoads')),
+    ...basis(answer),
+  ];
+}
+
+/** What the figures rest on: cameras that take part, why others do not, values taken by default, the register's own rates. */
+function basis({ basis: b, register }) {
+  const counted = (counts, word) => Object.entries(counts).filter(([, count]) => count).map(([name, count]) => [word(name), n(number(count))]);
+  const left = counted(b.excluded, (name) => t(`out_${name}`)), taken = counted(b.defaults, (name) => t(`default_${name}`));
+  return [
+    heading(t('basis')), note(t('basisCameras', { n: number(b.cameras), used: number(b.used), devices: number(b.devices) })),
+    left.length ? table([t('leftOut'), n(t('cameras'))], left) : null,
+    taken.length ? table([t('byDefault'), n(t('cameras'))], taken) : null,
+    table([t('register'), n(t('count')), n(t('of')), n(t('share')), n(t('unknown'))], register.map((r) => [t(`register_${r.name}`), n(number(r.numerator)), n(number(r.denominator)), n(percent(r.rate)), n(number(r.unknown))])),
   ];
 }
 
 function goal(r) {
   if (r.goal === null || r.goal === undefined) return el('span', { text: '—' });
+  if (!r.denominator) return el('span', { text: percent(r.goal) });
   const met = r.rate >= r.goal;
   return el('span', { class: met ? 'met' : 'missed', text: `${percent(r.goal)} ${met ? `✓ ${t('met')}` : `✗ ${t('missed')}`}` });
 }
