@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import geopandas as gpd
@@ -24,12 +25,14 @@ from geo.errors import CrsMismatchError
 from geo.index import GridIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import date
 
     from numpy.typing import ArrayLike, NDArray
 
 T = TypeVar("T")
+Keeper = Callable[[str, str, tuple[str, ...], Callable[[], Any]], Any]
+"""Gives the value of a name, from what it is made of and the tables it depends on: kept, or computed now."""
 
 
 class Memo:
@@ -99,6 +102,8 @@ class City:
         Free facts about the snapshot (for the demo city: what was planted).
     indexer
         Makes the index over polygons in degrees; a store gives one that keeps indexes between runs.
+    keeper
+        Keeps results between runs (`keep`); a store gives one.
     """
 
     def __init__(  # noqa: PLR0913
@@ -114,6 +119,7 @@ class City:
         meta: Mapping[str, Any] | None = None,
         memo: Memo | None = None,
         indexer: grid.Indexer = GridIndex.build,
+        keeper: Keeper | None = None,
     ) -> None:
         self.name = name
         self.crs = pyproj.CRS.from_user_input(crs)
@@ -126,6 +132,7 @@ class City:
         self._versions = dict(versions)
         self._memo = memo if memo is not None else Memo()
         self._indexer = indexer
+        self._keeper = keeper
 
     # -- tables ---------------------------------------------------------------------------------------------
 
@@ -165,6 +172,17 @@ class City:
         name = (key, self._crs_name, tuple(tables))
         return self._memo.get(name, self.version(*name[2]) if name[2] else "", compute)
 
+    def keep(self, key: str, tables: Iterable[str], compute: Callable[[], T]) -> T:
+        """`derive` for what is slow to compute: a city of a store keeps it between runs (跨重启保留).
+
+        The value is numbers, text, arrays and tables of these. A what-if is not kept: it has `derive` only.
+        """
+        names, keeper = tuple(tables), self._keeper
+        if keeper is None:
+            return self.derive(key, names, compute)
+        given = "|".join((self._crs_name, self.lonlat_crs.to_string(), self.timezone, self.version(*names)))
+        return self.derive(key, names, lambda: keeper(key, given, names, compute))
+
     # -- another way to get a City --------------------------------------------------------------------------
 
     def with_table(self, name: str, frame: pd.DataFrame, *, replace: bool = False) -> City:
@@ -188,7 +206,7 @@ class City:
             frame = _merged(self.degrees(name), frame)
             metres = _merged(self.table(name), metres) if schema.table(name).geometry else frame
         version = f"{self._versions.get(name, '0')}+{digest(frame)}"
-        changed = self._replaced({name: frame}, {name: version})
+        changed = self._replaced({name: frame}, {name: version}, keeper=None)
         changed.derive(f"metres:{name}", (name,), lambda: metres)
         return changed
 
@@ -205,7 +223,7 @@ class City:
         if len(now) == len(grids) and then.empty:
             return self
         chosen = self.derive(f"as-of:{stamp:%F}", ("grids", "grids_history"), lambda: _grids_of(now, then))
-        return self._replaced({"grids": chosen}, {"grids": version})
+        return self._replaced({"grids": chosen}, {"grids": version}, keeper=self._keeper)
 
     def _grid_date(self, when: pd.Timestamp) -> pd.Timestamp:
         """Last day up to `when` on which any grid changed: all days until the next have the same grids."""
@@ -224,7 +242,9 @@ class City:
             return when
         return dates[k - 1] if k else dates[0] - pd.Timedelta(days=1)
 
-    def _replaced(self, tables: Mapping[str, pd.DataFrame], versions: Mapping[str, str]) -> City:
+    def _replaced(
+        self, tables: Mapping[str, pd.DataFrame], versions: Mapping[str, str], *, keeper: Keeper | None
+    ) -> City:
         return City(
             self.name,
             crs=self.crs,
@@ -236,6 +256,7 @@ class City:
             meta=self.meta,
             memo=self._memo,
             indexer=self._indexer,
+            keeper=keeper,
         )
 
     def _both(self, name: str, frame: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:

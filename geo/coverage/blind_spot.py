@@ -15,12 +15,11 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from shapely.ops import substring
 
 from geo.coverage import level
 from geo.coverage.cordon import Cordon, cordon, watched_edges
 from geo.coverage.fraction import cells, free_area
-from geo.coverage.network import side
+from geo.coverage.network import between, side
 from geo.coverage.road import stretches
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def road_gaps(
     gaps = seen.gaps(by=by, least_m=least_m)
     edge = gaps["road"].to_numpy()
     start, end = gaps["start_m"].to_numpy(), gaps["end_m"].to_numpy()
-    line = _part(streets.line[edge], start, end)
+    line = between(streets.line, edge, start, end)
     whole = seen.length_m[edge]
     from_u = (start + end) / 2 <= whole / 2
     junction = streets.degree >= 3
@@ -187,6 +186,28 @@ def ranked(tables: list[gpd.GeoDataFrame], crs: object) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(every, geometry="geometry", crs=crs)
 
 
+def weighed(table: gpd.GeoDataFrame, incidents: NDArray[np.float64]) -> gpd.GeoDataFrame:
+    """Return blind spots with the incidents around each of them, and the score that follows (按警情加权).
+
+    Parameters
+    ----------
+    table
+        Rows of any kinds.
+    incidents
+        (M, 2) places of incidents, metres; none: all count 0.
+    """
+    shapes, kind = table.geometry.to_numpy(), table["kind"].to_numpy()
+    near = np.zeros(len(table), dtype=np.int64)
+    if len(incidents):
+        tree = shapely.STRtree(shapely.points(incidents))
+        for name in set(kind):
+            rows = np.flatnonzero(kind == name)
+            found = tree.query(shapes[rows], predicate="dwithin", distance=AROUND_M[name])[0]
+            near[rows] = np.bincount(found, minlength=len(rows))
+    score = table["weight"] * (table["base"] * table["measure"] + near)
+    return table.assign(incidents=near, score=score)
+
+
 def edges_seen(streets: Network, watch: Watch) -> Stretches:
     """Cut the edges of a network along the fields of view."""
     return stretches(pd.Series(streets.line), watch.fields.shapes)
@@ -198,29 +219,10 @@ def _table(
     incidents: NDArray[np.float64],
     **columns: Any,  # noqa: ANN401
 ) -> gpd.GeoDataFrame:
-    near = _within(shapes, incidents, AROUND_M[kind])
     table = pd.DataFrame(
-        {"kind": kind, **columns, "base": BASE[kind], "incidents": near}, index=range(len(shapes))
+        {"kind": kind, **columns, "base": BASE[kind], "incidents": 0, "score": 0.0}, index=range(len(shapes))
     )
-    table["score"] = table["weight"] * (table["base"] * table["measure"] + table["incidents"])
-    return gpd.GeoDataFrame(table, geometry=shapes)[list(COLUMNS)]
-
-
-def _within(shapes: NDArray[np.object_], points: NDArray[np.float64], distance_m: float) -> NDArray[np.intp]:
-    """How many points lie within a distance of each shape."""
-    if len(points) == 0 or len(shapes) == 0:
-        return np.zeros(len(shapes), dtype=np.intp)
-    tree = shapely.STRtree(shapely.points(points))
-    row = tree.query(shapes, predicate="dwithin", distance=distance_m)[0]
-    return np.bincount(row, minlength=len(shapes)).astype(np.intp)
-
-
-def _part(
-    lines: NDArray[np.object_], start: NDArray[np.float64], end: NDArray[np.float64]
-) -> NDArray[np.object_]:
-    return np.array(
-        [substring(line, a, b) for line, a, b in zip(lines, start, end, strict=True)], dtype=object
-    )
+    return weighed(gpd.GeoDataFrame(table, geometry=shapes)[list(COLUMNS)], incidents)
 
 
 def _column(table: pd.DataFrame, name: str, empty: str) -> NDArray[np.object_]:

@@ -72,7 +72,7 @@ def network(roads: gpd.GeoDataFrame) -> Network:
     low, high, who = at[:-1][follows], at[1:][follows], part[:-1][follows]
     real = (high - low > SAME_M) & ~((u == v) & (high - low < 3 * TOUCH_M))
     u, v, low, high, who = u[real], v[real], low[real], high[real], who[real]
-    line = _between(parts, who, low, high)
+    line = between(parts, who, low, high)
     degree = np.bincount(np.concatenate([u, v]), minlength=len(node_xy)).astype(np.intp)
     road = owner[who].astype(np.intp)
     names = (
@@ -122,8 +122,8 @@ def _merged(xy: Floats) -> tuple[Ints, Floats]:
     return number.ravel().astype(np.intp), xy[first]
 
 
-def _between(parts: NDArray[np.object_], who: Ints, low: Floats, high: Floats) -> NDArray[np.object_]:
-    """Pieces of lines between two distances along them."""
+def between(parts: NDArray[np.object_], who: Ints, low: Floats, high: Floats) -> NDArray[np.object_]:
+    """Pieces of lines between two distances along them (按里程截取); `who` is the row of each piece's line."""
     xy, line = shapely.get_coordinates(parts, return_index=True)
     size = np.bincount(line, minlength=len(parts))
     start = np.cumsum(size) - size

@@ -59,7 +59,7 @@ def levels_of(city: City, *, profile: str = level.DEFAULT_PROFILE, secret: bool 
         columns = ["profile", "level", "zh", "px_m", "target_class", "numerator", "denominator", "rate"]
         return pd.DataFrame(rows, columns=columns)
 
-    return city.derive(f"levels:{profile}:{secret}", (*WATCHED, "targets"), compute)
+    return city.keep(f"levels:{profile}:{secret}", (*WATCHED, "targets"), compute)
 
 
 def reachable_of(city: City, *, secret: bool = False) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def reachable_of(city: City, *, secret: bool = False) -> dict[str, Any]:
             ],
         }
 
-    return city.derive(f"reachable:{secret}", (*WATCHED, "targets", "grids"), compute)
+    return city.keep(f"reachable:{secret}", (*WATCHED, "targets", "grids"), compute)
 
 
 @dataclass(frozen=True)

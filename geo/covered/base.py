@@ -95,7 +95,7 @@ def ledger_of(city: City, *, secret: bool = False) -> gpd.GeoDataFrame:
         table = book.ledger(city.targets, watch_of(city, secret=secret))
         return table.assign(grid_id=grid_of(city, city.targets.geometry))
 
-    return city.derive(f"ledger:{secret}", (*WATCHED, "targets", "grids"), compute)
+    return city.keep(f"ledger:{secret}", (*WATCHED, "targets", "grids"), compute)
 
 
 def grid_of(city: City, shapes: gpd.GeoSeries) -> NDArray[np.object_]:

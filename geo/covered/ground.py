@@ -42,6 +42,11 @@ def survey_of(city: City, *, secret: bool = False) -> Survey:
     return city.derive(f"survey:{secret}", GROUND, compute)
 
 
+def ground_of(city: City, *, secret: bool = False) -> pd.DataFrame:
+    """Free ground and ground covered claim by claim, m², of the zones of `survey_of` (普查成果表)."""
+    return city.keep(f"ground:{secret}", GROUND, lambda: survey_of(city, secret=secret).table)
+
+
 def grid_ground(city: City, *, secret: bool = False) -> pd.DataFrame:
     """Free ground and ground covered claim by claim, m², on every grid of every level (网格面积覆盖).
 
@@ -49,7 +54,7 @@ def grid_ground(city: City, *, secret: bool = False) -> pd.DataFrame:
     """
 
     def compute() -> pd.DataFrame:
-        table, grids = survey_of(city, secret=secret).table, city.grids
+        table, grids = ground_of(city, secret=secret), city.grids
         tiles = table[lowest(grids)[grids.index.get_indexer(table.index)]]
         result = pd.DataFrame({name: roll_up(tiles[name], grids) for name in table.columns})
         own = table.drop(index=tiles.index)
@@ -61,7 +66,7 @@ def grid_ground(city: City, *, secret: bool = False) -> pd.DataFrame:
 
 def road_lengths(city: City, *, secret: bool = False) -> pd.DataFrame:
     """Metres of every road covered, claim by claim (道路覆盖); see `coverage.staircase.roads`."""
-    return city.derive(
+    return city.keep(
         f"road-lengths:{secret}",
         (*WATCHED, "roads"),
         lambda: staircase.roads(city.roads.geometry, watch_of(city, secret=secret)),
@@ -75,12 +80,12 @@ def losses_of(city: City, by: str, *, secret: bool = False) -> pd.DataFrame:
         seen, cut = watch_of(city, secret=secret), tiles_of(city, secret=secret)
         return outage.losses(cut, seen, group_of(cameras_of(city, secret=secret), by))
 
-    return city.derive(f"losses:{by}:{secret}", GROUND, compute)
+    return city.keep(f"losses:{by}:{secret}", GROUND, compute)
 
 
 def useless_of(city: City, *, secret: bool = False) -> pd.DataFrame:
     """Cameras that add nothing new (冗余监控点)."""
-    return city.derive(
+    return city.keep(
         f"useless:{secret}",
         GROUND,
         lambda: outage.useless(tiles_of(city, secret=secret), watch_of(city, secret=secret)),

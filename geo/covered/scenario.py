@@ -69,7 +69,7 @@ def what_if_of(
 
 def forbidden_of(city: City, *, secret: bool = False) -> pd.DataFrame:
     """Cameras that see a place where filming is forbidden, with masks (禁拍冲突清单)."""
-    return city.derive(
+    return city.keep(
         f"forbidden-views:{secret}",
         (*WATCHED, "forbidden"),
         lambda: forbidden_views(city.forbidden, watch_of(city, secret=secret)),
@@ -84,7 +84,7 @@ def interval_of(
     Places are all targets (by class), `samples` random points of free ground and points every 25 m of road.
     """
     key = f"interval:{runs}:{seed}:{samples}:{secret}"
-    return city.derive(
+    return city.keep(
         key,
         (*GROUND, "targets", "roads"),
         lambda: interval(

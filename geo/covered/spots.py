@@ -18,10 +18,13 @@ from geo.errors import NotFoundError
 if TYPE_CHECKING:
     from typing import Any
 
+    from numpy.typing import NDArray
+
     from geo.city import City
     from geo.coverage.network import Network
 
 RECENT = pd.Timedelta(days=90)
+NOWHERE = np.empty((0, 2))
 
 
 def streets_of(city: City) -> Network:
@@ -52,7 +55,7 @@ def blind_spots_of(
         the planner), `grid_id`; in metres.
     """
     tables = (*WATCHED, "targets", "grids", "roads", "incidents")
-    return city.derive(
+    return city.keep(
         f"blind-spots:{secret}:{working}:{rings}", tables, lambda: _blind_spots(city, secret, working, rings)
     )
 
@@ -92,23 +95,10 @@ def _edges_seen(city: City, secret: bool) -> Any:  # noqa: ANN401, FBT001 - Stre
 
 
 def _blind_spots(city: City, secret: bool, working: bool, rings: bool) -> gpd.GeoDataFrame:  # noqa: FBT001
-    streets, seen, edges = streets_of(city), watch_of(city, secret=secret), _edges_seen(city, secret)
-    by = seen.on if working else None
-    at = city.incidents["occurred_at"]
-    recent = city.incidents.geometry[(at > at.max() - RECENT).to_numpy(dtype=bool)].to_numpy()
-    incidents = np.column_stack([shapely.get_x(recent), shapely.get_y(recent)])
-    ledger = ledger_of(city, secret=secret)
-    found = [
-        blind_spot.road_gaps(streets, city.roads, edges, incidents, by=by),
-        blind_spot.junction_gaps(streets, seen, incidents, by=by),
-        blind_spot.target_gaps(ledger, incidents, claim="effective" if working else "covered"),
-    ]
-    if rings:
-        areas = city.grids[city.grids["level"].isin([1, 2]) & (city.grids["kind"] == "admin")]
-        found.append(blind_spot.cordon_gaps(streets, city.roads, edges, areas, incidents, by=by)[0])
-    table = blind_spot.ranked(found, city.crs)
+    found = [_gaps(city, secret, working), *([_leaks(city, secret, working)] if rings else [])]
+    table = blind_spot.ranked([blind_spot.weighed(t, _recent(city)) for t in found], city.crs)
     table["grid_id"] = grid_of(city, table.geometry)
-    name = city.grids["name"].reindex(table["grid_id"]).fillna("").to_numpy(dtype=object)
+    name = city.degrees("grids")["name"].reindex(table["grid_id"]).fillna("").to_numpy(dtype=object)
     table["text"] = [
         f"{what}，网格 {n}（{g}）；近 {RECENT.days} 日周边警情 {i} 起"
         if g
@@ -116,3 +106,48 @@ def _blind_spots(city: City, secret: bool, working: bool, rings: bool) -> gpd.Ge
         for what, n, g, i in zip(table["what"], name, table["grid_id"], table["incidents"], strict=True)
     ]
     return table
+
+
+def _recent(city: City) -> NDArray[np.float64]:
+    """Places of the incidents of the last 90 days of the data, metres."""
+
+    def compute() -> NDArray[np.float64]:
+        incidents = city.degrees("incidents")
+        at = incidents["occurred_at"]
+        shapes = incidents.geometry.to_numpy()[(at > at.max() - RECENT).to_numpy(dtype=bool)]
+        return np.column_stack(city.to_metres(shapely.get_x(shapes), shapely.get_y(shapes)))
+
+    return city.derive("recent-incidents", ("incidents",), compute)
+
+
+def _gaps(city: City, secret: bool, working: bool) -> gpd.GeoDataFrame:  # noqa: FBT001
+    """Roads, junctions and targets that nobody sees, not weighed yet: what does not change with every incident."""
+
+    def compute() -> gpd.GeoDataFrame:
+        streets, seen, edges = streets_of(city), watch_of(city, secret=secret), _edges_seen(city, secret)
+        by = seen.on if working else None
+        found = [
+            blind_spot.road_gaps(streets, city.roads, edges, NOWHERE, by=by),
+            blind_spot.junction_gaps(streets, seen, NOWHERE, by=by),
+            blind_spot.target_gaps(
+                ledger_of(city, secret=secret), NOWHERE, claim="effective" if working else "covered"
+            ),
+        ]
+        table = pd.concat([t for t in found if len(t)] or found[:1], ignore_index=True)
+        return gpd.GeoDataFrame(table, geometry="geometry", crs=city.crs)
+
+    return city.keep(f"gaps:{secret}:{working}", (*WATCHED, "targets", "grids", "roads"), compute)
+
+
+def _leaks(city: City, secret: bool, working: bool) -> gpd.GeoDataFrame:  # noqa: FBT001
+    """Streets that would close the rings around towns and villages, not weighed yet."""
+
+    def compute() -> gpd.GeoDataFrame:
+        by = watch_of(city, secret=secret).on if working else None
+        areas = city.grids[city.grids["level"].isin([1, 2]) & (city.grids["kind"] == "admin")]
+        found = blind_spot.cordon_gaps(
+            streets_of(city), city.roads, _edges_seen(city, secret), areas, NOWHERE, by=by
+        )[0]
+        return found.set_crs(city.crs)
+
+    return city.keep(f"leaks:{secret}:{working}", (*WATCHED, "grids", "roads"), compute)

@@ -12,8 +12,8 @@ from geo.camera.health import rates
 from geo.coverage import ledger as book
 from geo.coverage import level, staircase
 from geo.coverage.fraction import COVERED_SHARE
-from geo.covered.base import cameras_of, grid_of, ledger_of, lowest, records, watch_of
-from geo.covered.ground import road_lengths, survey_of
+from geo.covered.base import WATCHED, cameras_of, grid_of, ledger_of, lowest, records, watch_of
+from geo.covered.ground import ground_of, road_lengths
 
 if TYPE_CHECKING:
     from typing import Any
@@ -71,11 +71,10 @@ def summary_of(city: City, *, secret: bool = False, within: frozenset[str] | Non
         Lowest grids to count: targets, cameras and roads that lie there; None: the whole city. The analysis is
         always of the whole city, so that a camera beyond the border still counts.
     """
-    seen = watch_of(city, secret=secret)
     table, cameras = ledger_of(city, secret=secret), cameras_of(city, secret=secret)
-    ground, lines = survey_of(city, secret=secret).table, road_lengths(city, secret=secret)
+    ground, lines = ground_of(city, secret=secret), road_lengths(city, secret=secret)
     ground = ground[lowest(city.grids)[city.grids.index.get_indexer(ground.index)]]
-    basis = book.basis(seen)
+    basis = city.keep(f"basis:{secret}", WATCHED, lambda: book.basis(watch_of(city, secret=secret))).copy()
     if within is not None:
         table = table[table["grid_id"].isin(within)]
         ground = ground[ground.index.isin(within)]

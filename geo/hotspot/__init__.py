@@ -7,7 +7,7 @@ classes, warnings. The space-time scan and the forecast use counts. All function
 from __future__ import annotations
 
 from geo.hotspot import ledger
-from geo.hotspot.cube import INDEPENDENT, SOURCES, Account, Cube, incident_cube
+from geo.hotspot.cube import INDEPENDENT, SOURCES, Account, Cube, incident_cube, local_day
 from geo.hotspot.emerging import CLASSES, CLASSES_ZH, classify, gi_cube, mann_kendall, residual_cube, weekly
 from geo.hotspot.expect import (
     choynowski,
@@ -93,6 +93,7 @@ __all__ = [
     "knox",
     "ledger",
     "llr",
+    "local_day",
     "local_moran",
     "mann_kendall",
     "memory_days",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import shapely
 
 from geo.errors import BadInputError, UnknownNameError
 from geo.schema import INCIDENT_SOURCES
@@ -187,7 +188,7 @@ def incident_cube(
         if column in incidents.columns and len(incidents):
             _with_zone(incidents[column], column)
     first_day = (pd.Timestamp(until) - pd.Timedelta(days=days - 1)).date()
-    local = _local_day(incidents["occurred_at"], timezone)
+    local = local_day(incidents["occurred_at"], timezone)
     day = local.astype(np.int64) - np.datetime64(first_day, "D").astype(np.int64)
     undated = np.isnat(local)
     position = grids.get_indexer(pd.Index(grid_id)).astype(np.int32)
@@ -240,7 +241,8 @@ def _with_zone(times: pd.Series, column: str) -> None:
         )
 
 
-def _local_day(times: pd.Series, timezone: str) -> NDArray[np.datetime64]:
+def local_day(times: pd.Series, timezone: str) -> NDArray[np.datetime64]:
+    """Local day of each moment (当地日期); NaT where it is missing."""
     if not len(times):
         return np.empty(0, dtype="datetime64[D]")
     return times.dt.tz_convert(timezone).dt.tz_localize(None).to_numpy().astype("datetime64[D]")
@@ -281,12 +283,16 @@ def _same_place_and_minute(incidents: pd.DataFrame, row: NDArray[np.int64], time
     shapes = getattr(incidents, "geometry", None)
     if shapes is None or not len(row):
         return 0
-    local = incidents["occurred_at"].iloc[row].dt.tz_convert(timezone)
-    minute = local.dt.floor("min")
-    timed = (minute != local.dt.normalize()).to_numpy()
-    place = shapes.iloc[row]
-    key = pd.DataFrame(
-        {"x": place.x.to_numpy(), "y": place.y.to_numpy(), "minute": minute.to_numpy(),
-         "category": incidents["category"].to_numpy(dtype=object)[row]}
-    )  # fmt: skip
-    return int(key[timed].duplicated().sum())
+    occurred = incidents["occurred_at"].iloc[row].dt
+    minute = (
+        occurred.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[m]").astype(np.int64)
+    )
+    local = occurred.tz_convert(timezone).dt.tz_localize(None).to_numpy().astype("datetime64[m]")
+    category = pd.factorize(incidents["category"].iloc[row])[0] + 1
+    moment = minute * (category.max() + 1) + category
+    # most incidents share their minute with no other: only the rest need a look at where they are
+    left = np.flatnonzero(local != local.astype("datetime64[D]"))
+    left = left[pd.Series(moment[left]).duplicated(keep=False).to_numpy()]
+    place = shapes.to_numpy()[row[left]]
+    key = pd.DataFrame({"x": shapely.get_x(place), "y": shapely.get_y(place), "moment": moment[left]})
+    return int(key.duplicated().sum())

@@ -26,6 +26,7 @@ from geo.errors import StoreBusyError, StoreError, StoreVersionError
 from geo.store import gpkg_sql, migrations, sidecar
 from geo.store.base import Mode, Quarantined, WriteResult
 from geo.store.index_files import IndexFiles
+from geo.store.kept import KeptFiles
 
 if TYPE_CHECKING:
     from datetime import date
@@ -120,6 +121,7 @@ class GeoPackageStore:
             reader.execute("BEGIN")
             meta = dict(reader.execute("SELECT key, value FROM santu_meta").fetchall())
             versions = _versions(reader)
+            marks = dict(reader.execute("SELECT table_name, last_change FROM gpkg_contents").fetchall())
         tables = SnapshotTables(reader, versions, self.folder / "cache", self._frames)
         city = City(
             meta["name"],
@@ -132,6 +134,7 @@ class GeoPackageStore:
             meta=json.loads(meta.get("facts", "{}")) | {"folder": str(self.folder)},
             memo=self._memo,
             indexer=IndexFiles(self.folder / "cache" / "index"),
+            keeper=KeptFiles(self.folder / "cache" / "kept", marks),
         )
         return city if as_of is None else city.as_of(as_of)
 
