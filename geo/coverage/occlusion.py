@@ -97,7 +97,11 @@ def occluders(shapes: ArrayLike, heights_m: ArrayLike | None = None, *, dissolve
     if heights.shape != given.shape:
         raise BadInputError(f"occluders: {len(given)} shapes but {heights.shape} heights; give one each")
     heights[np.isnan(heights)] = np.inf
-    parts, heights = _parts(given, heights)
+    return prepared(*simple_parts(given, heights), dissolve=dissolve)
+
+
+def prepared(parts: NDArray[np.object_], heights: NDArray[np.float64], *, dissolve: bool) -> Occluders:
+    """Prepare what `simple_parts` gave; see `occluders`."""
     disjoint = bool(dissolve and np.isinf(heights).all())
     if disjoint:
         parts = _dissolve(parts)
@@ -125,10 +129,10 @@ def _only(parts: NDArray[np.object_], rows: NDArray[np.bool_]) -> NDArray[np.obj
     return result
 
 
-def _parts(
+def simple_parts(
     shapes: NDArray[np.object_], heights: NDArray[np.float64]
 ) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
-    """Split multi-parts and collections into polygons and lines; repair invalid polygons."""
+    """Split multi-parts and collections into polygons and lines, flat; repair invalid polygons; none is empty."""
     real = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
     shapes, heights = shapes[real].copy(), heights[real]
     area = np.isin(shapely.get_type_id(shapes), (3, 6, 7))
@@ -143,7 +147,10 @@ def _parts(
     if (kind == 0).any():
         raise BadInputError("occluders: a point hides nothing; allowed: polygons and lines")
     keep = ~shapely.is_empty(parts) & np.isin(kind, (1, 2, 3))
-    return shapely.force_2d(parts[keep]), heights[keep]
+    parts, heights = parts[keep], heights[keep]
+    tall = shapely.has_z(parts)
+    parts[tall] = shapely.force_2d(parts[tall])
+    return parts, heights
 
 
 def _dissolve(parts: NDArray[np.object_]) -> NDArray[np.object_]:

@@ -12,7 +12,7 @@ import pandas as pd
 import shapely
 
 from geo.camera import DEFAULTS, free_of_buildings, views
-from geo.coverage.occlusion import Occluders, occluders
+from geo.coverage.occlusion import Occluders, prepared, simple_parts
 from geo.coverage.sector import Sectors, sectors
 from geo.coverage.shadow import shadows
 from geo.coverage.sweep import visible
@@ -204,8 +204,10 @@ def scene(
         _same_crs(*tables)
     shapes = np.concatenate([np.empty(0, dtype=object), *(t.geometry.to_numpy() for t in tables)])
     heights = np.concatenate([np.empty(0), *(_heights(t) for t in tables)])
-    raised = occluders(shapes, heights, dissolve=False) if np.isfinite(heights).any() else None
-    return Scene(shapes, heights, occluders(shapes), raised)
+    parts, height = simple_parts(shapes, heights)
+    raised = prepared(parts, height, dissolve=False) if np.isfinite(heights).any() else None
+    flat = prepared(parts, np.full(len(parts), np.inf), dissolve=True)
+    return Scene(shapes, heights, flat, raised)
 
 
 def seen(views: Sectors, scene: Scene) -> tuple[NDArray[np.object_], NDArray[np.float64]]:

@@ -96,7 +96,8 @@ def _edges_seen(city: City, secret: bool) -> Any:  # noqa: ANN401, FBT001 - Stre
 
 def _blind_spots(city: City, secret: bool, working: bool, rings: bool) -> gpd.GeoDataFrame:  # noqa: FBT001
     found = [_gaps(city, secret, working), *([_leaks(city, secret, working)] if rings else [])]
-    table = blind_spot.ranked([blind_spot.weighed(t, _recent(city)) for t in found], city.crs)
+    every = gpd.GeoDataFrame(pd.concat([t for t in found if len(t)] or found[:1], ignore_index=True))
+    table = blind_spot.ranked([blind_spot.weighed(every, _recent(city))], city.crs)
     table["grid_id"] = grid_of(city, table.geometry)
     name = city.degrees("grids")["name"].reindex(table["grid_id"]).fillna("").to_numpy(dtype=object)
     table["text"] = [

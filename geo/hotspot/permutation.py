@@ -129,8 +129,8 @@ def _count(  # noqa: PLR0917  (a kernel)
     drawn = np.ascontiguousarray(x[orders].T)
     sums = np.cumsum(drawn, axis=0)
     flat = orders.T.ravel()  # column by column: position // rows is the place in the order
-    by_grid = np.argsort(flat, kind="stable")
-    starts = np.searchsorted(flat[by_grid], np.arange(n + 1))
+    by_grid = np.argsort(flat.astype(np.uint16) if n <= 1 << 16 else flat, kind="stable")  # 16 bits: by radix
+    starts = np.append(0, np.cumsum(np.bincount(flat, minlength=n)))
     for k in np.unique(degree[active]):
         grids = active[degree[active] == k]
         reference = np.sort(sums[k - 1])

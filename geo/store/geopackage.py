@@ -437,6 +437,8 @@ class SnapshotTables(Mapping[str, pd.DataFrame]):
         base = self._reader.execute("SELECT base FROM santu_tables WHERE name=?", (table.name,)).fetchone()[0]
         kept = sidecar.read(self._cache, table, version, base=int(base), crs=LONLAT)
         since = -1 if kept is None else kept[1]
+        if kept is not None and version.endswith(f".{since}"):
+            return kept[0]  # nothing was written since: no need to look through every row for it
         fresh = self._select(table, since)
         if kept is None:
             frame = fresh
