@@ -17,6 +17,8 @@ import pytest
 import shapely
 
 from geo.coverage import blind_spot, outage, staircase
+from geo.coverage.forbidden import forbidden_views
+from geo.coverage.interval import interval
 from geo.coverage.ledger import ledger
 from geo.coverage.network import network
 from geo.coverage.occlusion import occluders
@@ -283,7 +285,24 @@ def changes(got, register, zones, places):
     return {"one camera turned (wall)": one, f"a feeder of {len(feeder)} lost (wall)": many}
 
 
-def spots(got, roads, seen):
+def blocks_of(zones, size):
+    """Areas to close rings around: every block of 2 × 2 grids (a village) and of 12 × 12 (a town)."""
+    west, south, east, north = zones.total_bounds
+    step = np.sqrt(zones.area.iloc[0])
+    found = []
+    for cells in size:
+        x, y = (
+            v.ravel()
+            for v in np.meshgrid(np.arange(west, east, cells * step), np.arange(south, north, cells * step))
+        )
+        found.append(shapely.box(x, y, x + cells * step, y + cells * step))
+    boxes = np.concatenate(found)
+    return gpd.GeoDataFrame({"name": [f"片{i}" for i in range(len(boxes))]}, geometry=boxes, crs=CRS)
+
+
+def spots(got, roads, seen, areas):
+    """Blind spots of every kind, with the rings around all areas: table and CPU seconds."""
+
     def all_of_them():
         streets = network(roads)
         edges = blind_spot.edges_seen(streets, seen)
@@ -294,6 +313,7 @@ def spots(got, roads, seen):
                 blind_spot.road_gaps(streets, roads, edges, incidents),
                 blind_spot.junction_gaps(streets, seen, incidents),
                 blind_spot.target_gaps(got["ledger"], incidents),
+                blind_spot.cordon_gaps(streets, roads, edges, areas, incidents)[0],
             ],
             CRS,
         )
@@ -301,18 +321,65 @@ def spots(got, roads, seen):
     return cpu(all_of_them)
 
 
+def errors(register, world, places, roads, runs):
+    """Interval of the rates over all targets, a point every 100 m of road and 20,000 on the ground."""
+    rng = np.random.default_rng(3)
+    west, south, east, north = roads.total_bounds
+    ground = rng.uniform([west, south], [east, north], (20_000, 2))
+    along = shapely.get_coordinates(shapely.segmentize(roads.geometry.to_numpy(), 100))
+    parts = [(places.get_coordinates().to_numpy(), "target"), (ground, "ground"), (along, "road")]
+    table = pd.concat([pd.DataFrame(xy, columns=["x", "y"]).assign(weight=1.0, group=g) for xy, g in parts])
+    return interval(register, world, table.reset_index(drop=True), runs=runs, seed=0)
+
+
+def windows(world, n):
+    """Private windows: small boxes on the outer walls of buildings."""
+    rng = np.random.default_rng(4)
+    blocks = world.flat.blocks[rng.choice(len(world.flat.blocks), n, replace=False)]
+    at = shapely.line_interpolate_point(shapely.boundary(blocks), rng.random(n), normalized=True)
+    index = pd.Index([f"f{i}" for i in range(n)], name="forbidden_id")
+    boxes = shapely.buffer(at, 1.5, cap_style="square")
+    return gpd.GeoDataFrame({"name": "", "kind": "window"}, geometry=boxes, index=index, crs=CRS)
+
+
+def check_forbidden(table, rooms, seen):
+    """For twenty places without an index: what is well in view is listed, what is listed is met by the view."""
+    views = seen.fields.shapes
+    number = 0
+    for key in rooms.index[:: max(len(rooms) // 20, 1)]:
+        listed = set(table.loc[table["forbidden_id"] == key, "camera_id"])
+        box = rooms.geometry[key]
+        near = np.flatnonzero(shapely.distance(views, box) <= 0.06)
+        well = near[shapely.area(shapely.intersection(views[near], box)) > 0.5]
+        assert set(seen.ids[well]) <= listed <= set(seen.ids[near])
+        number += len(well)
+    assert number
+
+
 def test_measures_small(shared_data):
     register, world, zones, roads, places, _ = city(shared_data, 2, 1500, 500)
     got, _ = measure(register, world, zones, roads, places)
     check(got, register, world, zones, roads)
     assert changes(got, register, zones, places)["one camera turned (wall)"] < 2
-    table, _ = spots(got, roads, got["watch"])
-    assert len(table) > 100
+    table, _ = spots(got, roads, got["watch"], blocks_of(zones, (2, 12)))
+    assert set(table["kind"]) == {"road", "junction", "target", "cordon"}
+    found, _ = cpu(lambda: errors(register, world, places, roads, runs=4))
+    assert (
+        (found.rates["minimum"] <= found.rates["expected"])
+        & (found.rates["expected"] <= found.rates["maximum"])
+    ).all()
+    assert (found.records["swing"] > 0).all()
+    rooms = windows(world, 1000)
+    check_forbidden(forbidden_views(rooms, got["watch"]), rooms, got["watch"])
 
 
 @pytest.mark.scale
 def test_city_of_80_000_cameras(shared_data, capsys, tmp_path):
-    """Every limit is the goal itself. GDAL is printed and not held to a ratio: see docs/benchmarks/coverage.md."""
+    """Every limit is the goal itself but GDAL's at 1 m: the same product there costs 30 times ours and more, not 90.
+
+    At 0.5 m it costs more than 90 times ours and is still low; the bare call is printed beside. Why: see
+    docs/benchmarks/coverage.md. The interval has no goal: two minutes for 30 runs is what an operator waits for.
+    """
     register, world, zones, roads, places, t_scene = city(shared_data, 11, 80_000, 15_000)
     table = pd.DataFrame(
         {"x": register.geometry.x, "y": register.geometry.y, "bearing": register["bearing_deg"], "fov": register["fov_deg"],
@@ -333,26 +400,38 @@ def test_city_of_80_000_cameras(shared_data, capsys, tmp_path):
             share = raster.sum() / area[rows[:200]].sum()
             ratios[f"GDAL {cell} m, bare call (area {share:.3f} of exact)"] = bare / per_camera
             ratios[f"GDAL {cell} m, footprints to polygon"] = whole / per_camera
+        assert ratios["GDAL 1.0 m, footprints to polygon"] >= 30
+        assert ratios["GDAL 0.5 m, footprints to polygon"] >= 90
     got, seconds = measure(register, world, zones, roads, places)
     seconds = {"buildings dissolved": t_scene} | seconds
     total = sum(seconds.values())
-    listed, spot_seconds = spots(got, roads, got["watch"])
+    areas = blocks_of(zones, (2, 12))
+    listed, spot_seconds = spots(got, roads, got["watch"], areas)
+    found, interval_seconds = cpu(lambda: errors(register, world, places, roads, runs=4))
+    rooms = windows(world, 20_000)
+    conflicts, forbidden_seconds = cpu(lambda: forbidden_views(rooms, got["watch"]))
     one, many = changes(got, register, zones, places).values()
     with capsys.disabled():
         print(
             f"\n{len(register):,} cameras, {len(world.shapes):,} buildings, {len(zones):,} grids, {len(roads):,} roads"
         )
         for name, value in (seconds | {"every measure": total, "visibility polygons": sweep,
-                                       f"blind spots ({len(listed):,})": spot_seconds,
+                                       f"blind spots ({len(listed):,}), {len(areas):,} rings": spot_seconds,
+                                       "interval, a run": interval_seconds / found.runs,
+                                       f"forbidden places ({len(rooms):,}, {len(conflicts):,} conflicts)": forbidden_seconds,
                                        "one camera turned (wall)": one, "a feeder of 200 lost (wall)": many}).items():  # fmt: skip
             print(f"{name:45s} {value:9.3f} s")
         for name, value in ratios.items():
             print(f"{name:60s} {value:7.1f} x")
     check(got, register, world, zones, roads)
+    check_forbidden(conflicts, rooms, got["watch"])
+    assert (listed["kind"] == "cordon").any()
     assert sweep <= 5
     assert ratios["pysovist"] >= 35
     assert ratios["GEOS shadows"] >= 50
     assert total <= 60
     assert spot_seconds <= 30
+    assert interval_seconds / found.runs * 30 <= 120
+    assert forbidden_seconds <= 10
     assert one <= 0.05
     assert many <= 1
