@@ -4,6 +4,7 @@ from collections.abc import Container
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import orjson
 import pandas as pd
 from fastapi import APIRouter, Request, Response
@@ -21,6 +22,7 @@ router = APIRouter(include_in_schema=False)
 
 SOURCES_EN = {"reported": "reported", "discovered": "patrol", "sensor": "sensor"}
 PRESET_TABLES = ("people", "hazards", "facilities", "incidents", "cameras")
+RIM_DEG = 0.01  # fields of view reach beyond their cameras
 COUNTED = {"cameras": "state", "facilities": "kind", "hazards": "level", "targets": "target_class"}
 
 
@@ -57,6 +59,7 @@ def _facts(city: City, scope: Scope) -> dict[str, Any]:
         "name": city.name,
         "timezone": city.timezone,
         "bounds": bounds,
+        "extent": _extent(city),
         "finest": catalog.deepest_grids(city),
         "layers": {e.name: _layer(city, e, scope) for e in entries},
         "groups": groups,
@@ -79,6 +82,17 @@ def _facts(city: City, scope: Scope) -> dict[str, Any]:
         "history": bool(len(city.degrees("grids_history"))),
         **_span(incidents, city),
     }
+
+
+def _extent(city: City) -> list[float] | None:
+    """West, south, east, north in degrees of everything that is drawn, a little widened; None: nothing is."""
+    drawn = {"grids_history", *(t for e in catalog.LAYERS.values() for t in e.tables)}
+    frames = [city.degrees(n) for n in sorted(drawn) if schema.table(n).geometry]
+    boxes = np.array([f.total_bounds for f in frames if len(f)]).reshape(-1, 4)
+    if not np.isfinite(boxes).any():
+        return None
+    low, high = np.nanmin(boxes[:, :2], axis=0) - RIM_DEG, np.nanmax(boxes[:, 2:], axis=0) + RIM_DEG
+    return [round(float(v), 4) for v in (*low, *high)]
 
 
 def _layer(city: City, entry: catalog.Layer, scope: Scope) -> dict[str, Any]:

@@ -2,17 +2,21 @@
 
 import gzip
 import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
+from api import pages
 from geo.errors import NotFoundError
 from layers import assets
 
 router = APIRouter(include_in_schema=False)
 
-WEB = Path(__file__).parents[1] / "web"
+WEB = pages.WEB
+FOR_EVER = "public, max-age=31536000, immutable"
+VERSION = re.compile("[0-9a-f]{12}").fullmatch
 TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".mjs": "text/javascript; charset=utf-8",
@@ -29,18 +33,21 @@ def asset(name: str, request: Request) -> Response:
     found = assets.by_name().get(name)
     if found is None:
         raise NotFoundError(f"there is no asset {name!r}")
-    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+    headers = {"Cache-Control": FOR_EVER, "Vary": "Accept-Encoding"}
     return _packed(request, found.body, found.compressed, found.media_type, headers)
 
 
 @router.get("/static/{path:path}")
 def page_file(path: str, request: Request) -> Response:
-    """Return a file of the pages (`api/web`); the browser asks whether it has changed."""
+    """Return a file of the pages (`api/web`), for ever under the version of today, else with the question if it changed."""
+    first, _, rest = path.partition("/")
+    kept = first == pages.version()
+    path = rest if VERSION(first) else path
     file = (WEB / path).resolve()
     if not file.is_relative_to(WEB) or file.suffix not in TYPES or not file.is_file():
         raise NotFoundError(f"there is no page file {path!r}")
     body, packed, tag = _read(file, file.stat().st_mtime_ns)
-    headers = {"Cache-Control": "no-cache", "ETag": tag, "Vary": "Accept-Encoding"}
+    headers = {"Cache-Control": FOR_EVER if kept else "no-cache", "ETag": tag, "Vary": "Accept-Encoding"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return _packed(request, body, packed, TYPES[file.suffix], headers)

@@ -64,9 +64,9 @@ def vector_tile(
 ) -> Response:
     """Return one tile of a layer, or of a group of layers (`basemap`, `borders`).
 
-    Beside the filters of the layer (`category`, `since`, `grid`, `indicator` …) the address may hold `v`, the
-    version from the TileJSON of the same address, or of the layer without filters: then the answer may be kept
-    for ever.
+    Beside the filters of the layer (`category`, `since`, `grid`, `indicator` …) the address may hold `fields`,
+    the only properties that travel with each feature, and `v`, the version from the TileJSON of the same address,
+    or of the layer without filters: then the answer may be kept for ever.
     """
     members = catalog.members(layer)
     if scope.sees_secret and any(e.cut == "camera" for e in members) and state.holds_secret:
@@ -91,10 +91,8 @@ def _versions(
     city: City, members: tuple[catalog.Layer, ...], scope: Scope, selection: Selection, tag: str
 ) -> set[str]:
     """Versions that fix what a tile holds; an indicator rests on more tables than the layer itself."""
-    known = {tag}
-    if not selection.indicator:
-        known.add(tiles.etag_of(city, members, scope, tiles.NOTHING))
-    return {t.strip('"') for t in known}
+    plain = Selection(indicator=selection.indicator)
+    return {t.strip('"') for t in (tag, tiles.etag_of(city, members, scope, plain))}
 
 
 def _joined(

@@ -85,7 +85,7 @@ def tile(
         start = made.points_from if entry.points_from is None else entry.points_from
         return made.encode(place, keep, selection, points_from=start)
     more = indicator_columns(city, selection.indicator, entry, scope=scope) if selection.indicator else {}
-    return made.encode(place, keep, more)
+    return made.encode(place, keep, more, carried=selection.carried)
 
 
 def _check_grid(city: City, grid: str, scope: Scope) -> None:

@@ -7,7 +7,7 @@ may be drawn: what a scope hides and what a selection leaves out is gone before 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,11 +62,19 @@ class Areas:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def encode(
-        self, tile: tuple[int, int, int], keep: NDArray[np.bool_] | None, more: Mapping[str, mvt.Column]
+        self,
+        tile: tuple[int, int, int],
+        keep: NDArray[np.bool_] | None,
+        more: Mapping[str, mvt.Column],
+        *,
+        carried: tuple[str, ...] | None = None,
     ) -> bytes:
-        """Encode one tile with these extra columns."""
+        """Encode one tile with these extra columns; of all columns those that are `carried`, None: all."""
         z = tile[0]
         _, features = self.geometry(z)
+        if carried is not None:
+            features = replace(features, columns={n: c for n, c in features.columns.items() if n in carried})
+            more = {n: c for n, c in more.items() if n in carried}
         shown = self.first_zoom <= z
         if keep is not None:
             shown &= keep
@@ -135,7 +143,8 @@ class Crowd:
             order = np.lexsort([rows, self.first_zoom[rows]])
             places, rows = places[order], rows[order]
         table = self.frame.iloc[rows]
-        columns = {name: _plain(table[name]) for name in self.entry.fields}
+        names = self.entry.fields if selection.carried is None else selection.carried
+        columns = {name: _plain(table[name]) for name in self.entry.fields if name in names}
         features = mvt.Features.points(self.index.xy[places], columns, rows.astype(np.uint64))
         return mvt.encode(self.entry.name, features, tile, buffer=rim)
 

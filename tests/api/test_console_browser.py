@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import uvicorn
@@ -107,6 +108,25 @@ def test_a_link_shows_the_same(desk: Page, address: str) -> None:
     expect(desk.locator("#days")).to_have_value("7")
     assert desk.evaluate("santu.map.getZoom()") == 14
     assert desk.locator("#tree h2").first.inner_text().startswith("Grid shading")
+
+
+def test_a_comma_in_a_category_stays_in_the_link(desk: Page, address: str) -> None:
+    open_console(desk, address, "p=people")
+    odd = ["殴打, 他人", "a\\b", "盗窃"]
+    link = desk.evaluate(
+        "async odd => encodeURIComponent((await import('/static/console/state.js')).join(odd))", odd
+    )
+    with desk.expect_request(lambda r: "/v1/incidents" in r.url) as asked:
+        open_console(desk, address, f"p=incidents&category={link}", path="/?again")
+    assert parse_qs(urlsplit(asked.value.url).query)["category"] == odd
+    desk.locator("#category-0").click()
+    ready(desk)
+    again = desk.url
+    desk.goto("about:blank")
+    with desk.expect_request(lambda r: "/v1/incidents" in r.url) as asked:
+        desk.goto(again)
+    assert parse_qs(urlsplit(asked.value.url).query)["category"][:2] == odd[:2]
+    ready(desk)
 
 
 def test_click_gives_the_situation_card(desk: Page, address: str, demo_small: City) -> None:

@@ -1,4 +1,5 @@
 import gzip
+import re
 
 import mapbox_vector_tile
 import numpy as np
@@ -39,6 +40,43 @@ def test_a_tile_is_gzip_with_an_etag_and_a_second_ask_costs_nothing(client, midd
     again = client.get(url("grids", middle(13)), headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
     assert again.content == b""
+
+
+def test_files_of_the_pages_are_kept_under_the_version_of_today(client):
+    document = client.get("/").text
+    found = set(re.findall(r'"(/static/[^"]+)"', document))
+    assert len(found) > 15
+    for address in found:
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        assert "immutable" in answer.headers["cache-control"]
+    plain = re.sub("/static/[0-9a-f]{12}/", "/static/", address)
+    old = re.sub("/static/[0-9a-f]{12}/", f"/static/{'0' * 12}/", address)
+    for other in (plain, old):
+        assert client.get(other).headers["cache-control"] == "no-cache"
+        assert client.get(other).content == answer.content
+    assert client.get("/").headers["cache-control"] == "no-cache"
+
+
+def test_only_the_properties_asked_for_travel(client, middle):
+    def fields(query):
+        answer = client.get(url("grids", middle(13), query))
+        assert answer.status_code == 200
+        return [set(f["properties"]) for f in mapbox_vector_tile.decode(answer.content)["grids"]["features"]]
+
+    assert {"grid_id", "name"} <= fields("")[0]
+    assert set().union(*fields("fields=")) == set()
+    assert all(f == {"grid_id"} for f in fields("fields=grid_id"))
+    assert all(f == {"rank"} for f in fields("indicator=open_hazards&fields=rank"))
+    assert len(fields("fields=")) == len(fields(""))
+    version = client.get("/tiles/grids.json?indicator=open_hazards").json()["tiles"][0].rpartition("v=")[2]
+    kept = client.get(url("grids", middle(13), f"indicator=open_hazards&fields=rank&v={version}"))
+    assert "immutable" in kept.headers["cache-control"]
+    assert client.get(url("grids", middle(13), "fields=colour")).status_code == 404
+    names = client.get(url("cameras", middle(17), "fields=name"))
+    if names.status_code == 200:
+        found = mapbox_vector_tile.decode(names.content)["cameras"]["features"]
+        assert all(set(f["properties"]) <= {"name", "count", "bad"} for f in found)
 
 
 def test_a_client_without_gzip_gets_plain_bytes(client, middle):

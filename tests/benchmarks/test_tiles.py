@@ -21,7 +21,7 @@ from shapely.geometry import shape
 
 from geo.demo import demo_city
 from geo.scope import Scope
-from layers import catalog, map_files, tiles
+from layers import catalog, tiles
 from layers.tiles import mvt
 from layers.tiles.source import source
 
@@ -261,25 +261,6 @@ def test_polygons_at_city_scale(zibo, tmp_path):
                 assert len(other) > 0
                 assert mine <= goal
                 assert theirs / mine >= 20
-
-
-@pytest.mark.scale
-def test_whole_pyramid(zibo):
-    """Grids, zooms 8 to 14, encoded and compressed: CPU seconds."""
-    entry = catalog.layer("grids")
-    bounds = tiles.tilejson_bounds(zibo, entry)
-    begin, count, size = time.process_time(), 0, 0
-    for z in range(8, 15):
-        for place in map_files.places(bounds, z):
-            data = tiles.tile(zibo, entry, place, scope=SCOPE)
-            if data:
-                count += 1
-                size += len(tiles.compress(data))
-    spent = time.process_time() - begin
-    print(
-        f"\npyramid z8-14: {count} tiles, {size / 1e6:.1f} MB gzip, {spent:.1f} CPU s (first tile of each zoom included)"
-    )
-    assert spent <= 8
 
 
 @pytest.mark.scale

@@ -8,11 +8,18 @@ const DARK = {
 };
 const DARK_DENSITY = ['#33203f', '#54245a', '#7b2a62', '#a43a58', '#c95245', '#e57931', '#f7a82c', '#fde267'];
 let dark = false;
+let rem = 1;
+let stretch = 1;
 let big = 1; // how much larger than on a desk everything is drawn, so that a wall is read from across the room
 
 export const setDark = (value) => { dark = value; };
 
-export const setScale = (value) => { big = Math.min(Math.max(value, 1), 2.2); };
+export const setScale = (value) => { rem = Math.min(Math.max(value, 1), 2.2); big = rem / stretch; };
+
+/** How much larger than drawn the tiles of this zoom are shown: a view that is fitted lies between two zooms. */
+export const setStretch = (zoom) => { stretch = 2 ** (zoom - Math.round(zoom)); big = rem / stretch; };
+
+export const stretched = () => stretch;
 
 /** Density cells and their legend: on a dark ground more is brighter. */
 export const densityColour = (entry) => (dark ? DARK_DENSITY[entry.value] : entry.colour);
@@ -20,10 +27,14 @@ export const densityColour = (entry) => (dark ? DARK_DENSITY[entry.value] : entr
 /** Leaflet 1.9 lost a function that vector grids call, and knows circles only. */
 export function install() {
   if (!L.DomEvent.fakeStop) L.DomEvent.fakeStop = () => true;
-  const ratio = Math.min(window.devicePixelRatio || 1, 2);
   const begin = L.Canvas.Tile.prototype.initialize;
+  const ask = L.VectorGrid.Protobuf.prototype._getVectorTilePromise;
+  L.VectorGrid.Protobuf.include({ // a tile of 512 px is that of the zoom above
+    _getVectorTilePromise(coords) { return ask.call(this, { x: coords.x, y: coords.y, z: coords.z - (this.options.tileSize === 512 ? 1 : 0) }); },
+  });
   L.Canvas.Tile.include({
     initialize(coord, size, options) {
+      const ratio = Math.min((window.devicePixelRatio || 1) * Math.max(stretch, 1), 2);
       begin.call(this, coord, size, options);
       this._container.setAttribute('width', size.x * ratio);
       this._container.setAttribute('height', size.y * ratio);
@@ -60,7 +71,7 @@ export function install() {
 }
 
 /** Slanted lines, for what is not to be trusted as it stands. */
-function hatching(ctx, colour) {
+export function hatching(ctx, colour) {
   const side = 8 * big;
   const tile = document.createElement('canvas');
   tile.width = side;
@@ -78,28 +89,34 @@ function hatching(ctx, colour) {
   return ctx.createPattern(tile, 'repeat');
 }
 
-function polygon(ctx, x, y, r, n, turn, inner) {
-  for (let i = 0; i < n; i += 1) {
-    const a = turn + (i * 2 * Math.PI) / n;
-    const q = inner && i % 2 ? r * inner : r;
-    ctx[i ? 'lineTo' : 'moveTo'](x + q * Math.cos(a), y + q * Math.sin(a));
-  }
-  ctx.closePath();
+function corners(n, r, turn, inner = 1) {
+  return Array.from({ length: n }, (_, i) => {
+    const angle = turn + (i * 2 * Math.PI) / n;
+    const q = i % 2 ? r * inner : r;
+    return [q * Math.cos(angle), q * Math.sin(angle)];
+  });
+}
+
+/** Corners of a shape around (0, 0); null: a circle. */
+function shapeOf(shape, r) {
+  const up = -Math.PI / 2;
+  const s = r * 0.38;
+  const side = r * 0.85;
+  if (shape === 'square') return [[-side, -side], [side, -side], [side, side], [-side, side]];
+  if (shape === 'triangle') return corners(3, r * 1.15, up).map(([x, y]) => [x, y + r * 0.15]);
+  if (shape === 'diamond') return corners(4, r * 1.15, 0);
+  if (shape === 'pentagon') return corners(5, r * 1.05, up);
+  if (shape === 'star') return corners(10, r * 1.3, up, 0.48);
+  if (shape === 'cross') return [[-s, -r], [s, -r], [s, -s], [r, -s], [r, s], [s, s], [s, r], [-s, r], [-s, s], [-r, s], [-r, -s], [-s, -s]];
+  return null;
 }
 
 export function outline(ctx, shape, x, y, r) {
+  const points = shapeOf(shape, r);
   ctx.beginPath();
-  if (shape === 'square') ctx.rect(x - r * 0.85, y - r * 0.85, r * 1.7, r * 1.7);
-  else if (shape === 'triangle') polygon(ctx, x, y + r * 0.15, r * 1.15, 3, -Math.PI / 2);
-  else if (shape === 'diamond') polygon(ctx, x, y, r * 1.15, 4, 0);
-  else if (shape === 'pentagon') polygon(ctx, x, y, r * 1.05, 5, -Math.PI / 2);
-  else if (shape === 'star') polygon(ctx, x, y, r * 1.3, 10, -Math.PI / 2, 0.48);
-  else if (shape === 'cross') {
-    const s = r * 0.38;
-    const corners = [[-s, -r], [s, -r], [s, -s], [r, -s], [r, s], [s, s], [s, r], [-s, r], [-s, s], [-r, s], [-r, -s], [-s, -s]];
-    corners.forEach(([dx, dy], i) => ctx[i ? 'lineTo' : 'moveTo'](x + dx, y + dy));
-    ctx.closePath();
-  } else ctx.arc(x, y, r, 0, Math.PI * 2);
+  if (!points) { ctx.arc(x, y, r, 0, Math.PI * 2); return; }
+  points.forEach(([dx, dy], i) => ctx[i ? 'lineTo' : 'moveTo'](x + dx, y + dy));
+  ctx.closePath();
 }
 
 /** Whether a name finds room on its tile beside those that are there already; it keeps it. */
@@ -206,36 +223,29 @@ function cluster(p) {
   return { shape: 'circle', radius: Math.min(9 + 4.2 * Math.log10(n), 20), fill: true, fillColor: dark ? '#4a6f8c' : '#33566f', fillOpacity: 0.92, color: bad ? '#ff4d3d' : '#ffffff', weight: bad ? 2.5 : 1, text };
 }
 
+const svg = (tag, attributes) => {
+  const node = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+};
+
 /** A small picture for the legend: the colour and the shape as on the map. */
 export function swatch(entry, layer) {
-  const canvas = document.createElement('canvas');
-  canvas.width = 44;
-  canvas.height = 32;
-  canvas.setAttribute('aria-hidden', 'true');
-  const ctx = canvas.getContext('2d');
-  ctx.scale(2, 2);
-  ctx.strokeStyle = entry.ring || (dark ? '#9fb0bf' : '#55626c');
-  ctx.lineWidth = entry.ring ? 2.5 : 1;
-  ctx.fillStyle = entry.colour || 'transparent';
+  const picture = svg('svg', { viewBox: '0 0 22 16', class: 'swatch', 'aria-hidden': 'true' });
+  const look = { fill: entry.colour || 'none', stroke: entry.ring || (dark ? '#9fb0bf' : '#55626c'), 'stroke-width': entry.ring ? 2.5 : 1 };
   if (entry.shape === 'text') {
-    label(ctx, '字', 11, 8, { color: entry.colour, size: 11 });
+    const word = svg('text', { x: 11, y: 12, 'text-anchor': 'middle', 'font-size': 11, fill: dark ? '#dfe8f0' : entry.colour });
+    word.textContent = '字';
+    picture.append(word);
   } else if (layer.geometry === 'line') {
-    ctx.strokeStyle = entry.colour;
-    ctx.lineWidth = 3;
-    ctx.beginPath();
-    ctx.moveTo(1, 8);
-    ctx.lineTo(21, 8);
-    ctx.stroke();
+    picture.append(svg('path', { d: 'M1 8H21', stroke: entry.colour, 'stroke-width': 3 }));
   } else if (layer.geometry === 'polygon' || layer.crowd === 'density-legend') {
-    ctx.globalAlpha = 0.9;
-    if (entry.ring && entry.shape === 'hatch') ctx.fillStyle = hatching(ctx, entry.ring);
-    if (entry.colour || entry.shape === 'hatch') ctx.fillRect(2, 2, 18, 12);
-    ctx.globalAlpha = 1;
-    ctx.strokeRect(2.5, 2.5, 17, 11);
+    picture.append(svg('rect', { x: 2.5, y: 2.5, width: 17, height: 11, ...look, 'fill-opacity': 0.9 }));
+    if (entry.ring && entry.shape === 'hatch') picture.append(svg('path', { d: 'M3 9L8 3M3 13L12 3M8 13L16 3M12 13L19 5M16 13L19 9', stroke: entry.ring, 'stroke-width': 1.2 }));
   } else {
-    outline(ctx, entry.shape, 11, 8, 6);
-    if (!entry.ring) ctx.fill();
-    ctx.stroke();
+    const points = shapeOf(entry.shape, 6);
+    const at = { transform: 'translate(11 8)', ...look, ...(entry.ring ? { fill: 'none' } : {}) };
+    picture.append(points ? svg('polygon', { points: points.map((c) => c.map((v) => v.toFixed(2)).join()).join(' '), ...at }) : svg('circle', { r: 6, ...at }));
   }
-  return canvas;
+  return picture;
 }

@@ -27,8 +27,11 @@ export function duration(seconds) {
   return seconds < 60 ? t('seconds', { n: Math.round(seconds) }) : t('minutes', { n: Math.round(seconds / 6) / 10 });
 }
 
+const clocks = new Map(); // making one takes longer than a thousand uses
+
 export function moment(iso, timezone) {
   if (!iso) return '';
-  const options = { timeZone: timezone, month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', hour12: false };
-  return new Date(iso).toLocaleString(index ? 'en-GB' : 'zh-CN', options);
+  const key = `${index}${timezone}`;
+  if (!clocks.has(key)) clocks.set(key, new Intl.DateTimeFormat(index ? 'en-GB' : 'zh-CN', { timeZone: timezone, month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', hour12: false }));
+  return clocks.get(key).format(new Date(iso));
 }

@@ -4,6 +4,7 @@ import { get, aborted, Failure } from './api.js';
 import { el, fill, byId, notify } from './dom.js';
 import { t } from './i18n.js';
 
+const SLOW_MS = 250;
 const DATUMS = { wgs84: 'WGS-84', cgcs2000: 'CGCS2000', gcj02: 'GCJ-02', bd09: 'BD-09' };
 
 export class Search {
@@ -38,7 +39,9 @@ export class Search {
   async ask(text) {
     this.turn += 1;
     const mine = this.turn;
+    const waiting = setTimeout(() => { if (mine === this.turn) this.busy(); }, SLOW_MS);
     const parts = await Promise.allSettled([coordinates(text), this.cameras(text), this.grids(text), this.addresses(text)]);
+    clearTimeout(waiting);
     if (mine !== this.turn) return [];
     const failed = parts.find((p) => p.status === 'rejected');
     if (failed) notify(`${t('failed')}: ${failed.reason.message}`, { error: true });
@@ -99,14 +102,26 @@ export class Search {
     this.go(row);
   }
 
+  /** The answer takes a moment: say so in the place where it will stand. */
+  busy() {
+    this.rows = [];
+    this.at = -1;
+    this.open(el('li', { role: 'option', 'aria-disabled': 'true', class: 'empty busy', text: t('searching') }));
+  }
+
   show(rows) {
     this.rows = rows;
     this.at = -1;
     const items = rows.map((r, i) => el('li', { role: 'option', id: `found-${i}`, onmousedown: (e) => { e.preventDefault(); this.pick(r); } },
       el('span', { class: 'kind', text: t(r.kind) }), el('span', { text: r.title }), el('small', { text: r.note })));
-    fill(this.list, items.length ? items : el('li', { role: 'option', 'aria-disabled': 'true', class: 'empty', text: t('notFound') }));
+    this.open(items.length ? items : el('li', { role: 'option', 'aria-disabled': 'true', class: 'empty', text: t('notFound') }));
+  }
+
+  open(items) {
+    fill(this.list, items);
     this.list.hidden = false;
     this.input.setAttribute('aria-expanded', 'true');
+    this.input.removeAttribute('aria-activedescendant');
   }
 
   close() {

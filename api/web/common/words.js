@@ -26,6 +26,7 @@ export const WORDS = {
 "retry": ["重试", "Retry"],
 "failed": ["载入失败", "failed to load"],
 "search": ["搜索网格、地址、监控点编码或坐标", "Grid, address, camera code or coordinates"],
+"searching": ["正在查找…", "Searching…"],
 "notFound": ["没有找到", "Nothing found"],
 "grid": ["网格", "Grid"],
 "camera": ["监控点", "Camera"],

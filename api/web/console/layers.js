@@ -1,8 +1,9 @@
 // The map's tile layers: made from the catalogue in the page's configuration, kept in step with the state.
 
 import { get, aborted } from '../common/api.js';
+import { areaTiles } from '../common/areas.js';
 import { styleOf } from '../common/draw.js';
-import { state, windowOf } from './state.js';
+import { join, state, windowOf } from './state.js';
 import { shadeFor } from './shade.js';
 
 const L = window.L;
@@ -23,6 +24,12 @@ export class Layers {
   /** Names of the catalogue's layers behind a name of the tree. */
   members(name) {
     return (this.config.groups[name] || [name]).map((n) => this.config.layers[n]).filter(Boolean);
+  }
+
+  /** Beyond it lies nothing, and no tile is asked for. */
+  get extent() {
+    const [west, south, east, north] = this.config.extent || [-180, -90, 180, 90];
+    return L.latLngBounds([south, west], [north, east]);
   }
 
   has(name) {
@@ -66,7 +73,7 @@ export class Layers {
     try {
       this.mark('shade', 'loading');
       const shade = await shadeFor(state.shade, this.config);
-      const query = this.query('grids', grids, shade.indicator ? { indicator: shade.indicator } : {});
+      const query = this.query('grids', grids, shade.indicator ? { indicator: shade.indicator, fields: 'rank' } : { fields: 'grid_id' });
       this.legend = { ...grids, ...shade, geometry: 'polygon' };
       const draw = styleOf({ ...grids, style: shade.style });
       const style = shade.values ? (p) => draw({ ...p, rank: shade.values.get(p.grid_id) ?? -1 }) : draw;
@@ -82,25 +89,33 @@ export class Layers {
   query(name, layer, more = {}) {
     const asked = new URLSearchParams(more);
     const put = (key, value) => { if (value && layer.filters.includes(key)) asked.set(key, value); };
-    put('category', state.category.join(','));
-    put('source', state.source.join(','));
+    put('category', join(state.category));
+    put('source', join(state.source));
     if (layer.filters.includes('since')) {
       const { since, until } = windowOf(this.config);
       put('since', since);
       put('until', until);
     }
-    if (name === 'cameras') put('state', state.camera.join(','));
+    if (name === 'cameras') put('state', join(state.camera));
     if (!['basemap', 'borders', 'grid_labels'].includes(name) && state.grid) asked.set('grid', state.grid);
+    if (layer.grids && !asked.has('fields')) asked.set('fields', ''); // what is drawn needs none; names are asked for with a place
     if (state.asOf && (layer.grids || name === 'borders' || name === 'grid_labels')) asked.set('as_of', state.asOf);
     return asked.toString();
   }
 
   show(name, plan) {
     const old = this.shown.get(name);
-    const layer = L.vectorGrid.protobuf(plan.url, {
-      rendererFactory: L.canvas.tile, vectorTileLayerStyles: plan.styles, interactive: false,
-      getFeatureId: (f) => f.properties[KEYS[plan.members[0].name]], maxZoom: 18, updateWhenZooming: false,
-      keepBuffer: 1, zIndex: 10 + ORDER.indexOf(ORDER.includes(name) ? name : 'others'), className: `tiles-${name}`,
+    const [first] = plan.members;
+    const points = first.geometry === 'point';
+    const options = {
+      maxZoom: 18, updateWhenZooming: false, keepBuffer: 1,
+      ...(first.grids ? { tileSize: 512 } : {}), // a quarter of the requests and canvases
+      ...(name === 'grid_labels' ? {} : { bounds: this.extent }), // a name may reach out of its tile
+      zIndex: 10 + ORDER.indexOf(ORDER.includes(name) ? name : 'others'), className: `tiles-${name}`,
+    };
+    const layer = !points && first.crowd !== 'density' ? areaTiles(plan.url, plan.styles, options) : L.vectorGrid.protobuf(plan.url, {
+      ...options, rendererFactory: L.canvas.tile, vectorTileLayerStyles: plan.styles, interactive: false,
+      getFeatureId: (f) => f.properties[KEYS[first.name]],
     });
     const stale = old ? [...old.stale, old.layer] : []; // on the map until this one has loaded
     this.mark(name, 'loading');
@@ -111,6 +126,7 @@ export class Layers {
     if (old) old.layer.off('load');
     this.shown.set(name, { layer, plan, stale });
     layer.addTo(this.map);
+    if (!layer.isLoading()) layer.fire('load'); // nothing of it lies in this view
   }
 
   remove(name) {
@@ -127,8 +143,8 @@ export class Layers {
   retry(name) {
     const entry = this.shown.get(name);
     if (!entry) return this.sync();
-    this.mark(name, 'loading');
-    return entry.layer.redraw();
+    this.show(name, entry.plan); // anew: answers to the old tiles may still be on their way
+    return this.put(name, entry.plan);
   }
 
   mark(name, status) {
@@ -146,18 +162,20 @@ export class Layers {
   /** Points under a place of the screen, nearest first: [{name, id, properties, away}]. */
   hits(latlng, within = 12) {
     const found = new Map();
-    const at = this.map.project(latlng);
+    const zoom = Math.round(this.map.getZoom());
+    const at = this.map.project(latlng, zoom);
+    const reach = within / this.map.getZoomScale(this.map.getZoom(), zoom);
     for (const [name, { layer, plan }] of this.shown) {
       if (!plan.members.some((m) => m.geometry === 'point') || name === 'grid_labels') continue;
       for (const tile of Object.values(layer._vectorTiles || {})) {
         const c = tile._tileCoord;
-        if (c.z !== Math.round(this.map.getZoom())) continue;
+        if (c.z !== zoom) continue;
         const p = at.subtract(c.scaleBy(L.point(256, 256)));
         if (p.x < -20 || p.y < -20 || p.x > 276 || p.y > 276) continue;
         for (const { feature } of Object.values(tile._features)) {
           const away = feature._point ? feature._point.distanceTo(p) : Infinity;
           const id = feature.properties[KEYS[plan.members[0].name]];
-          if (away <= within && id !== undefined && !(found.get(id)?.away <= away)) found.set(id, { name, id, properties: feature.properties, away });
+          if (away <= reach && id !== undefined && !(found.get(id)?.away <= away)) found.set(id, { name, id, properties: feature.properties, away });
         }
       }
     }
@@ -194,14 +212,14 @@ function watchTiles(report) {
   window.fetch = async (url, options) => {
     const tile = /^\/tiles\/([^/]+)\/\d+\/\d+\/\d+\.mvt/.exec(String(url));
     if (!tile) return plain(url, options);
-    const empty = new Response(new ArrayBuffer(0));
+    const empty = () => new Response(new ArrayBuffer(0));
     try {
       const response = await plain(url, options);
       report(tile[1], response.ok);
-      return response.status === 200 ? response : empty;
+      return response.status === 200 ? response : empty();
     } catch (error) {
       if (!aborted(error)) report(tile[1], false);
-      return empty;
+      return empty();
     }
   };
 }

@@ -5,7 +5,7 @@ import { Alerts } from './alerts.js';
 import { Card } from './card.js';
 import { BlindSpots } from './blind.js';
 import { byId, el, fill, label, notify, watchInput } from '../common/dom.js';
-import { install, setDark, setScale } from '../common/draw.js';
+import { install, setDark, setScale, setStretch } from '../common/draw.js';
 import { lang, moment, number, setLang, t } from '../common/i18n.js';
 import { Layers } from './layers.js';
 import { Live } from './live.js';
@@ -44,18 +44,21 @@ function start(config) {
   substitute(config);
   const map = L.map('map', { preferCanvas: true, zoomControl: false, attributionControl: false, maxZoom: 18, minZoom: 6, fadeAnimation: false, zoomAnimation: false, markerZoomAnimation: false });
   app.map = map;
+  map.on('zoom', () => setStretch(map.getZoom()));
   L.control.zoom({ position: 'topright', zoomInTitle: '+', zoomOutTitle: '−' }).addTo(map);
   L.control.scale({ imperial: false, position: 'bottomright', maxWidth: 140 }).addTo(map);
   const [west, south, east, north] = config.bounds;
   if (config.basemap.url) own(map, config.basemap);
+  map.options.zoomSnap = 0; // the city fills the screen; what is zoomed afterwards goes by whole steps
   if (state.view) map.setView([state.view[1], state.view[2]], state.view[0]);
-  else map.fitBounds([[south, west], [north, east]], { padding: [20, 20], animate: false });
+  else map.fitBounds([[south, west], [north, east]], { paddingTopLeft: [20, 20], paddingBottomRight: [20, 4 * parseFloat(getComputedStyle(document.documentElement).fontSize)], animate: false }); // clear of the time line
+  map.options.zoomSnap = 1;
+  setStretch(map.getZoom());
 
-  const redraw = () => app.tree?.render();
   app.card = new Card(map, config);
-  app.layers = new Layers(map, config, () => { settle(); soon(redraw); });
-  app.open = new OpenIncidents(map, config, choose, () => { settle(); soon(redraw); });
-  app.blind = new BlindSpots(map, config, (spot) => app.card.show(spot.asked, spot.extra), () => { settle(); soon(redraw); });
+  app.layers = new Layers(map, config, () => { settle(); soon(); });
+  app.open = new OpenIncidents(map, config, choose, () => { settle(); soon(); });
+  app.blind = new BlindSpots(map, config, (spot) => app.card.show(spot.asked, spot.extra), () => { settle(); soon(); });
   app.alerts = new Alerts(config, alerted);
   app.tree = new Tree(config, app.layers, { open: app.open, blind: app.blind });
   app.search = new Search(config, goTo);
@@ -67,11 +70,11 @@ function start(config) {
   new ResizeObserver(() => map.invalidateSize({ pan: false })).observe(byId('map'));
   onChange(follow);
   keys();
-  buttons();
-  words();
   app.layers.sync();
   app.open.load();
   app.blind.sync();
+  words();
+  buttons();
   app.live.start();
   if (state.at) {
     const [lon, lat] = state.at.split(',').map(Number);
@@ -95,9 +98,11 @@ function substitute(config) {
 }
 
 let redrawing = 0;
-function soon(work) {
-  cancelAnimationFrame(redrawing);
-  redrawing = requestAnimationFrame(work);
+const REDRAW_MS = 80;
+
+/** The panel, drawn once for all that changes within a moment. */
+function soon() {
+  redrawing ||= setTimeout(() => { redrawing = 0; app.tree?.render(); }, REDRAW_MS);
 }
 
 /** Parts follow the names that changed. */
@@ -111,7 +116,7 @@ function follow(changed) {
   if (any('on', 'grid', 'theme', 'opacity')) app.blind.sync();
   if (any('from', 'step', 'days', 'lang')) app.time.render();
   if (any('preset', 'lang', 'on')) { presets(); emptiness(); }
-  if (![...changed].every((n) => n === 'view' || n === 'at')) soon(() => app.tree.render());
+  if (![...changed].every((n) => n === 'view' || n === 'at')) soon();
 }
 
 function dress() {
@@ -132,7 +137,7 @@ function words() {
   app.search.words();
   presets();
   app.time.render();
-  app.tree.render();
+  soon();
   app.alerts.render();
   pages();
   emptiness();

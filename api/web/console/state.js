@@ -15,6 +15,10 @@ export const state = {
   category: [], source: [], camera: [], grid: '', days: 28, step: 'day', from: '', asOf: '', panel: true, at: '',
 };
 
+/** Values that may hold commas themselves, in one text; `\` stands before such a comma. */
+export const join = (values) => values.map((v) => v.replace(/[\\,]/g, '\\$&')).join(',');
+export const split = (text) => (text.match(/(?:\\.|[^,\\])+/gs) || []).map((v) => v.replace(/\\(.)/gs, '$1'));
+
 export function onChange(listener) {
   listeners.add(listener);
 }
@@ -48,7 +52,7 @@ export function read(defaults) {
   for (const key of ['shade', 'theme', 'lang', 'grid', 'step', 'from', 'asOf', 'at']) if (asked.has(key)) state[key] = asked.get(key);
   if (asked.has('days')) state.days = Number(asked.get('days')) || 0;
   if (asked.has('panel')) state.panel = asked.get('panel') !== '0';
-  for (const key of LISTS) if (asked.has(key)) state[key] = asked.get(key).split(',').filter(Boolean);
+  for (const key of LISTS) if (asked.has(key)) state[key] = split(asked.get(key));
   for (const part of (asked.get('op') || '').split(',').filter(Boolean)) {
     const [layer, value] = part.split(':');
     state.opacity[layer] = Math.min(Math.max(Number(value) || 0, 0), 1);
@@ -59,14 +63,14 @@ export function read(defaults) {
 
 function write() {
   const out = new URLSearchParams();
-  if (state.view) out.set('m', `${state.view[0]}/${state.view[1].toFixed(5)}/${state.view[2].toFixed(5)}`);
+  if (state.view) out.set('m', `${Number(state.view[0].toFixed(2))}/${state.view[1].toFixed(5)}/${state.view[2].toFixed(5)}`);
   out.set('p', state.preset);
   out.set('on', state.on.join(','));
   for (const key of ['shade', 'theme', 'lang', 'grid', 'from', 'asOf', 'at']) if (state[key] || key === 'shade') out.set(key, state[key]);
   out.set('days', state.days);
   if (state.step !== 'day') out.set('step', state.step);
   if (!state.panel) out.set('panel', '0');
-  for (const key of LISTS) if (state[key].length) out.set(key, state[key].join(','));
+  for (const key of LISTS) if (state[key].length) out.set(key, join(state[key]));
   const opacity = Object.entries(state.opacity).map(([k, v]) => `${k}:${v}`).join(',');
   if (opacity) out.set('op', opacity);
   history.replaceState(null, '', `#${out.toString().replaceAll('%2C', ',').replaceAll('%2F', '/').replaceAll('%3A', ':')}`);

@@ -285,3 +285,15 @@ def test_cache_makes_a_tile_once_and_forgets_the_oldest():
     assert cache.find("a", (1, 0, 0)) is None
     assert cache.get("b", (0, 0, 0), lambda: b"") == b""
     assert compress(b"x" * 100)[:2] == b"\x1f\x8b"
+
+
+def test_a_comma_may_stand_in_a_value():
+    entry = catalog.layer("incidents")
+
+    def parsed(text):
+        return tiles.parse(entry, {"category": text}, timezone="UTC")
+
+    assert parsed(r"a\,b,c").fields["category"] == ("a,b", "c")
+    assert parsed("a\\\\,b").fields["category"] == ("a\\", "b")
+    assert parsed("").fields["category"] == ("",)
+    assert parsed(r"a\,b").key != parsed("a,b").key
