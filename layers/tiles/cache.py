@@ -47,9 +47,16 @@ class TileCache:
     """Least recently used tiles go when `size_mb` is full; safe between threads.
 
     The key of a tile holds its etag, so a tile of an older state is never given out; it falls out with time.
+
+    Tiles that are not there are made one after the other, not all at once: they would only take the interpreter from
+    each other, and six of them from the loop that pushes live changes. Who waited finds the tile there if it was the
+    same. A tile that takes long (the first of a layer that has to be computed) holds up nobody for more than
+    `patience_s`.
     """
 
-    def __init__(self, size_mb: float = 128) -> None:
+    def __init__(self, size_mb: float = 128, patience_s: float = 0.25) -> None:
+        self._turn = threading.Semaphore()
+        self._patience_s = patience_s
         self._room = int(size_mb * 1_000_000)
         self._used = 0
         self._tiles: OrderedDict[tuple[str, tuple[int, int, int]], bytes] = OrderedDict()
@@ -77,8 +84,16 @@ class TileCache:
         found = self.find(name, place)
         if found is not None:
             return found
-        raw = make()
-        data = compress(raw) if raw else b""
+        mine = self._turn.acquire(timeout=self._patience_s)
+        try:
+            found = self.find(name, place)
+            if found is not None:
+                return found
+            raw = make()
+            data = compress(raw) if raw else b""
+        finally:
+            if mine:
+                self._turn.release()
         with self._lock:
             if (name, place) not in self._tiles:
                 self._tiles[name, place] = data

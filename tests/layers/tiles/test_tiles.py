@@ -1,4 +1,7 @@
 import gzip
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import mapbox_vector_tile
 import numpy as np
@@ -297,3 +300,47 @@ def test_a_comma_may_stand_in_a_value():
     assert parsed("a\\\\,b").fields["category"] == ("a\\", "b")
     assert parsed("").fields["category"] == ("",)
     assert parsed(r"a\,b").key != parsed("a,b").key
+
+
+def test_tiles_are_made_one_after_the_other_and_the_same_one_once():
+    cache = tiles.TileCache(patience_s=30)
+    running, most, made = [], [], []
+
+    def make():
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.02)
+        made.append(running.pop())
+        return b"tile"
+
+    with ThreadPoolExecutor(6) as pool:
+        asked = [("same" if i < 4 else f"other{i}", (1, 0, 0)) for i in range(6)]
+        found = list(pool.map(lambda a: cache.get(*a, make), asked))
+    assert {gzip.decompress(f) for f in found} == {b"tile"}
+    assert max(most) == 1
+    assert len(made) == 3
+
+
+def test_a_slow_tile_holds_nobody_up_for_long():
+    cache = tiles.TileCache(patience_s=0.05)
+    begun, over = threading.Event(), threading.Event()
+
+    def slow():
+        begun.set()
+        assert over.wait(20)
+        return b"slow"
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(cache.get, "slow", (1, 0, 0), slow)
+        assert begun.wait(20)
+        assert gzip.decompress(cache.get("quick", (1, 0, 0), lambda: b"quick")) == b"quick"
+        assert not waiting.done()
+        over.set()
+        assert gzip.decompress(waiting.result(20)) == b"slow"
+    with pytest.raises(RuntimeError):
+        cache.get("bad", (1, 0, 0), _refuse)
+    assert gzip.decompress(cache.get("after", (1, 0, 0), lambda: b"after")) == b"after"
+
+
+def _refuse():
+    raise RuntimeError
