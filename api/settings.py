@@ -1,6 +1,7 @@
 """Settings of the server (设置): the only place that reads the environment. `SANTU_HOST=0.0.0.0 santu serve`."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,4 +34,7 @@ class Settings(BaseSettings):
     fold_after: int = Field(5000, ge=1, description="Live incidents that are folded into a new snapshot")
     tile_cache_mb: int = Field(128, ge=0, description="Compressed map tiles kept in memory")
     snapshot_after_s: float = Field(5.0, gt=0, description="Seconds until changed states are in the snapshot")
+    fallback: Literal["fts5", "tantivy", "off"] = Field(
+        "fts5", description="Text index over names that is asked where an address is unsure"
+    )
     max_body_mb: int = Field(64, ge=1, description="Largest request body")

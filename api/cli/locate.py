@@ -12,11 +12,13 @@ from rich.progress import TaskID
 from api.cli import locate_address
 from api.cli.base import DEFAULT_CITY, CityOption, JsonOption, err, out, print_json, progress
 from geo import open_city
+from geo.address.fallback import Kind
 from geo.city import City
 from geo.crs import convert
 from geo.errors import BadInputError, ImportRefusedError
 from geo.io.headers import match
 from geo.io.source import open_source
+from geo.store.addresses import kind_of
 
 ROWS = 100_000
 SAME = ("wgs84", "cgcs2000")
@@ -39,6 +41,10 @@ def locate(
         tuple[Path, Path] | None, typer.Option(metavar="IN OUT", help="A CSV with lon and lat, or address")
     ] = None,
     evaluate: Annotated[Path | None, typer.Option(help="Score the addresses of a labelled file")] = None,
+    fallback: Annotated[
+        str,
+        typer.Option(envvar="SANTU_FALLBACK", help="Text index for unsure addresses: fts5, tantivy, off"),
+    ] = "fts5",
     city: CityOption = DEFAULT_CITY,
     as_json: JsonOption = False,
 ) -> None:
@@ -52,14 +58,15 @@ def locate(
         raise typer.BadParameter("name one: --lon and --lat, an address, --batch IN OUT, or --evaluate FILE")
     opened = open_city(city)
     day = as_of.date() if as_of else None
+    kind = kind_of(fallback)
     if batch is not None:
-        locate_file(opened, *batch, as_of=day, crs=crs, as_json=as_json)
+        locate_file(opened, *batch, as_of=day, crs=crs, fallback=kind, as_json=as_json)
     elif evaluate is not None:
-        locate_address.show_evaluation(opened, evaluate, as_json=as_json)
+        locate_address.show_evaluation(opened, evaluate, fallback=kind, as_json=as_json)
     elif address is not None:
         near = None if lon is None or lat is None else _degrees(lon, lat, crs)
         found = locate_address.show_address(
-            opened, address, near=near, district=district, as_of=day, as_json=as_json
+            opened, address, near=near, district=district, as_of=day, fallback=kind, as_json=as_json
         )
         raise typer.Exit(found)
     elif lon is not None and lat is not None:
@@ -96,7 +103,14 @@ def _print(answer: dict[str, Any]) -> None:
 
 
 def locate_file(
-    city: City, source: Path, target: Path, *, as_of: date | None, crs: str, as_json: bool
+    city: City,
+    source: Path,
+    target: Path,
+    *,
+    as_of: date | None,
+    crs: str,
+    fallback: Kind | None,
+    as_json: bool,
 ) -> None:
     """Write a CSV with the columns of `source` and the answers; a piece at a time, and whole or not at all."""
     if source.resolve() == target.resolve():
@@ -117,7 +131,7 @@ def locate_file(
     try:
         with partial.open("w", encoding="utf-8", newline="") as file, progress("rows", 100) as (bar, task):
             for i, chunk in enumerate(opened.read(ROWS)):
-                answers = _answers(city, chunk.frame, columns, text, as_of=as_of, crs=crs)
+                answers = _answers(city, chunk.frame, columns, text, as_of=as_of, crs=crs, fallback=fallback)
                 table = pd.concat([chunk.frame, answers], axis=1)
                 table.to_csv(file, index=False, header=i == 0, lineterminator="\n")
                 parts.append(answers[["santu_status", "santu_precision", "santu_faults"]])
@@ -140,16 +154,19 @@ def _answers(
     *,
     as_of: date | None,
     crs: str,
+    fallback: Kind | None,
 ) -> pd.DataFrame:
     """Answer rows by their coordinates, and by their address where they have none."""
     if place is None:
-        return locate_address.locate_texts(city, frame[text], as_of=as_of)
+        return locate_address.locate_texts(city, frame[text], as_of=as_of, fallback=fallback)
     answers = locate_rows(city, frame[place[0]], frame[place[1]], as_of=as_of, crs=crs)
     if text is None:
         return answers
     rest = frame[(frame[place[0]].str.strip() == "") & (frame[text].str.strip() != "")]
     if len(rest):
-        answers.loc[rest.index] = locate_address.locate_texts(city, rest[text], as_of=as_of)
+        answers.loc[rest.index] = locate_address.locate_texts(
+            city, rest[text], as_of=as_of, fallback=fallback
+        )
     return answers
 
 

@@ -12,6 +12,7 @@ from rich.progress import TaskID
 from api.cli.base import err, out, print_json, progress
 from geo.address import evaluate
 from geo.address.answer import Answer
+from geo.address.fallback import Kind
 from geo.city import City
 from geo.errors import BadInputError
 from geo.store.addresses import LONGEST_TEXT, engine_of, locate_address
@@ -32,10 +33,11 @@ def show_address(
     near: tuple[float, float] | None,
     district: str,
     as_of: date | None,
+    fallback: Kind | None,
     as_json: bool,
 ) -> int:
     """Answer one address on stdout; the exit code: 0 found, 1 nothing."""
-    answer = locate_address(city, text, near=near, district=district, as_of=as_of)
+    answer = locate_address(city, text, near=near, district=district, as_of=as_of, fallback=fallback)
     if as_json:
         print_json(answer)
     else:
@@ -59,9 +61,11 @@ def _print(answer: dict[str, Any]) -> None:
             out.print(f"   within ±{c['radius_m']:.0f} m: {also}", markup=False)
 
 
-def locate_texts(city: City, texts: pd.Series, *, as_of: date | None = None) -> pd.DataFrame:
+def locate_texts(
+    city: City, texts: pd.Series, *, as_of: date | None = None, fallback: Kind | None = "fts5"
+) -> pd.DataFrame:
     """Answer many addresses: columns `santu_*` on the index of `texts`; an empty text has status none."""
-    engine = engine_of(city, as_of=as_of)
+    engine = engine_of(city, as_of=as_of, fallback=fallback)
     rows = []
     with progress("addresses", len(texts)) as (bar, task):
         for at, text in enumerate(texts):
@@ -169,10 +173,10 @@ def _read(path: Path) -> pd.DataFrame:
         return pd.read_csv(path, dtype=str, sep="\t" if kind == ".tsv" else ",", encoding="gb18030")
 
 
-def show_evaluation(city: City, path: Path, *, as_json: bool) -> None:
+def show_evaluation(city: City, path: Path, *, fallback: Kind | None, as_json: bool) -> None:
     """Score the engine on a labelled file, per class: `santu locate --evaluate FILE`."""
     labelled = labelled_file(city, path)
-    engine = engine_of(city)
+    engine = engine_of(city, fallback=fallback)
     with progress("texts", len(labelled)) as (bar, task):
 
         def ask(text: str) -> Answer:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from numpy.typing import NDArray
 
 from api import bulk
-from api.deps import CityDep, ScopeDep
+from api.deps import CityDep, ScopeDep, StateDep
 from api.observe import note_query
 from api.point import point_answers
 from api.routers.incidents import Crs
@@ -18,7 +18,7 @@ from geo.city import City
 from geo.crs import convert
 from geo.errors import BadInputError
 from geo.scope import Scope, visible_ids
-from geo.store.addresses import LONGEST_TEXT, locate_address
+from geo.store.addresses import LONGEST_TEXT, kind_of, locate_address
 
 router = APIRouter(prefix="/v1/locate", tags=["locate"])
 
@@ -52,6 +52,7 @@ BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 @router.get("", responses={200: {"content": {"application/json": {"example": POINT}}}})
 def locate(
+    state: StateDep,
     city: CityDep,
     scope: ScopeDep,
     lon: Lon = None,
@@ -81,7 +82,14 @@ def locate(
         x, y = _degrees(np.array([lon]), np.array([lat]), crs)
         place = float(x[0]), float(y[0])
     if address is not None:
-        answer = locate_address(city, address, near=place, district=district, as_of=as_of)
+        answer = locate_address(
+            city,
+            address,
+            near=place,
+            district=district,
+            as_of=as_of,
+            fallback=kind_of(state.settings.fallback),
+        )
         note_query("locate", address, str(answer["status"]))
         if not scope.whole_city:
             answer = visible.cut(answer, _visible(city if as_of is None else city.as_of(as_of), scope))

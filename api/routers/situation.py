@@ -14,6 +14,7 @@ from api.routers.hotspots import risk_now
 from api.routers.incidents import Crs
 from api.state import ServerState
 from geo import situation
+from geo.address.fallback import Kind
 from geo.address.visible import cut
 from geo.city import City
 from geo.crs import convert
@@ -21,7 +22,7 @@ from geo.errors import BadInputError, ForbiddenError, NotFoundError
 from geo.incident import ground_distance_m
 from geo.risk import LEVELS
 from geo.scope import Scope, visible_cameras, visible_grids, visible_ids
-from geo.store.addresses import LONGEST_TEXT, locate_address
+from geo.store.addresses import LONGEST_TEXT, kind_of, locate_address
 
 router = APIRouter(prefix="/v1/situation", tags=["situation"])
 
@@ -142,7 +143,7 @@ def _place(
     if (lon is not None or lat is not None) + sum(v is not None for v in named) != 1:
         raise BadInputError("name one place: lon and lat, or incident, or camera, or grid, or address")
     if address is not None:
-        return _of_address(city, scope, address)
+        return _of_address(city, scope, address, kind_of(state.settings.fallback))
     if incident is not None:
         row = state.live.get(incident)
         if row is not None:
@@ -165,8 +166,8 @@ def _place(
     return {"kind": "point"}, float(east[0]), float(north[0])
 
 
-def _of_address(city: City, scope: Scope, text: str) -> tuple[Row, float, float]:
-    answer = locate_address(city, text)
+def _of_address(city: City, scope: Scope, text: str, fallback: Kind | None) -> tuple[Row, float, float]:
+    answer = locate_address(city, text, fallback=fallback)
     note_query("situation", text, str(answer["status"]))
     if not scope.whole_city:
         answer = cut(answer, visible_ids(city.degrees("grids"), scope))

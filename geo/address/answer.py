@@ -67,6 +67,7 @@ FAULTS = {
     "OFFSET.compass": "方位偏移",
     "OFFSET.opposite": "对面",
     "OFFSET.nearby": "附近",
+    "CROSSING.absent": "两路不相交",
     "CROSSING.several": "路口不止一处",
     "CROSSING.rebuilt": "路口由门牌推算",
     "TEXT.several": "含多个地址",

@@ -32,6 +32,7 @@ def _road_hits(search: Search, hits: Sequence[Hit]) -> list[tuple[Hit, int, floa
     out = [
         r for r in out if not r[0].cost or not any(r[0].start < h.end and h.start < r[0].end for h in firm)
     ]  # a road that stands there is not taken for a similar one, even if that one has a crossing
+    out = [r for r in out if not any(h.start <= r[0].start and r[0].end < h.end for h in firm)]  # 星河路|1巷
     out.sort(key=lambda r: (r[0].cost + r[2], r[0].start - r[0].end))
     return out[:24]
 
@@ -64,10 +65,12 @@ def _crossing(
     joined = other[0].start > one[0].end
     after = word or end
     corner = grammar.corner(text, after)
-    if word is None and not (joined and corner) and not joined:
-        return []
     if word is None and grammar.house(text, end) is not None:
         return []
+    if grammar.LANE_NUMBER.match(text, end):
+        return []  # a lane of that road, which the table has not as a road
+    if word is None and not joined and (one[0].cost or other[0].cost or one[2] or other[2]):
+        return []  # 柳泉路共青团路 with nothing between: only where both stand there in full
     points = g.lines.crossings(one[1], other[1])
     hit = max(one[0], other[0], key=lambda h: h.cost)
     score = 0.25 * sum(min(h.end - h.start, 6) for h in (one[0], other[0])) - one[0].cost - other[0].cost
@@ -88,6 +91,25 @@ def _crossing(
             f.faults.append(("CROSSING.several", str(len(points))))
         found.append(f)
     return found
+
+
+def not_crossing(search: Search, text: str, hits: Sequence[Hit]) -> str:
+    """Two roads that the text joins and that meet nowhere (相交道路不存在), with their distance; "" where none are."""
+    roads = [r for r in _road_hits(search, hits) if not r[0].cost and not r[2]]
+    lines = search.gazetteer.lines
+    for one in roads:
+        for other in roads:
+            gap = text[one[0].end : other[0].start]
+            if other[0].start < one[0].end or len(gap) > NEXT_TO or not grammar.joins(gap):
+                continue
+            said = bool(gap) or grammar.crossing_word(text, other[0].end) is not None
+            if not said or one[1] == other[1] or len(lines.crossings(one[1], other[1])):
+                continue
+            apart = shapely.distance(
+                shapely.MultiLineString(lines.parts(one[1])), shapely.MultiLineString(lines.parts(other[1]))
+            )
+            return f"{lines.text[one[1]]}×{lines.text[other[1]]} {apart:.0f} m"
+    return ""
 
 
 def _segments(search: Search, text: str, one: tuple[Hit, int, float], other: tuple[Hit, int, float],
@@ -129,6 +151,8 @@ def offset_places(search: Search, text: str, anchor: Found) -> list[Found]:
     base = replace(anchor, end=read.end, precision="offset", faults=list(anchor.faults), score=anchor.score + 0.4,
                    grid=-1, plate=anchor.plate, place="")  # fmt: skip
     base.place = ""
+    if read.kind == "beside" and not read.distance_m:
+        return [replace(anchor, end=read.end, score=base.score)]
     if read.kind == "beside":
         beside = replace(base, radius_m=anchor.radius_m + read.distance_m, grid=anchor.grid,
                          faults=[*anchor.faults, ("OFFSET.nearby", read.text)])  # fmt: skip

@@ -22,7 +22,7 @@ from geo.address.confidence import DEFAULT, Calibration, features
 from geo.address.found import EXACT, NUMBERED, SUB, Found, Hit, Mention, manner
 from geo.address.last_resort import LastResort, unsure
 from geo.address.normalize import fold
-from geo.address.places import crossings_and_segments, offset_places
+from geo.address.places import crossings_and_segments, not_crossing, offset_places
 from geo.address.search import ENOUGH, Search
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ SAME_PLACE_M = 15.0
 MOST_NEAR = 28  # near names that are looked into, cheapest first
 WINDOW = 64  # characters around the first number that are searched for near names
 SEPARATE_M = 150.0
+UNPLACED = ("street", "lane", "compound")  # what is left of two roads that do not meet
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,10 @@ class Resolver:
             answer = Answer("none", [], folded.text)  # nothing, or nothing but a district
         else:
             answer = self._answer(folded, found, mentions, hits, limit)
+        if len(hits) > 1 and answer.candidates and answer.candidates[0].precision in UNPLACED:
+            apart = not_crossing(self.search, folded.text, hits)
+            if apart:
+                answer.candidates[0].faults.insert(0, ("CROSSING.absent", apart))
         if renamed and answer.candidates:
             answer.candidates[0].faults.insert(0, ("NAME.alias", renamed))
         if self.last_resort is not None and unsure(answer):

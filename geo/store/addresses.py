@@ -13,7 +13,7 @@ import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import ahocorasick
 import numpy as np
@@ -130,6 +130,19 @@ def audit_of(city: City) -> pd.DataFrame:
         return audit(gazetteer_of(city), base_grids(city.table("grids")))
 
     return city.derive("address-audit", SOURCES, make)
+
+
+def kind_of(setting: str) -> Kind | None:
+    """Fallback index that a setting names: fts5 or tantivy, None for off.
+
+    Raises
+    ------
+    BadInputError
+        Another word.
+    """
+    if setting not in ("fts5", "tantivy", "off"):
+        raise BadInputError(f"fallback must be fts5, tantivy or off; not {setting!r}")
+    return None if setting == "off" else cast("Kind", setting)
 
 
 def engine_of(

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 from urllib.request import urlopen
@@ -20,8 +21,9 @@ from api.settings import Settings
 from api.state import ServerState
 from geo.scope import Scope, visible_ids
 from geo.store import create_store
-from geo.store.addresses import query_hash
+from geo.store.addresses import query_hash, teach
 
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ASKED = (
     "柳泉路一百一十三号3号楼2单元501",
     "'; DROP TABLE addresses; --",
@@ -124,3 +126,50 @@ def test_a_scope_gets_no_suggestion_or_alias_outside(scoped, demo_tiny):
     listed = client.get("/v1/addresses/aliases").json()["aliases"]
     expected = aliases.index[np.isin(home.to_numpy(object), list(seen))]
     assert {a["alias_id"] for a in listed} == set(expected)
+
+
+@pytest.fixture
+def town_server(demo_tiny, tmp_path):
+    """A server of one town on a store of its own; (client, store, a place inside, a place outside)."""
+    store = create_store(tmp_path / "city")
+    for table in ("grids", "addresses"):
+        store.write(table, demo_tiny.degrees(table).head(4000))
+    grids = demo_tiny.degrees("grids")
+    village = grids.loc[demo_tiny.addresses["grid_id"].iloc[0], "parent_id"]
+    town = str(grids.loc[village, "parent_id"])
+    seen = visible_ids(grids, Scope(roots=frozenset({town})))
+    table = demo_tiny.degrees("addresses").head(4000)
+    home = demo_tiny.locate(table.geometry.x, table.geometry.y)["base"].isin(seen).to_numpy()
+    state = ServerState(store.city(), Settings(roots=(town,)), store=store)
+    with TestClient(create_app(state)) as client:
+        yield client, store, table[home].iloc[0], table[~home].iloc[0]
+
+
+def test_a_scope_proposes_and_reviews_only_inside(town_server):
+    client, store, inside, outside = town_server
+
+    def body(row, text):
+        return {"text": text, "standard": row["standard"], "lon": row.geometry.x, "lat": row.geometry.y, "by": "值班岗"}  # fmt: skip
+
+    refused = client.post("/v1/addresses/aliases", json=body(outside, "老电影院后院"))
+    assert refused.status_code == 403
+    assert not len(store.city().degrees("aliases"))
+    made = client.post("/v1/addresses/aliases", json=body(inside, "老电影院后院"))
+    assert made.status_code == 201
+    key = made.json()["alias_id"]
+    other = teach(
+        store, "东头大磨盘", outside["standard"], (outside.geometry.x, outside.geometry.y), by="别岗", at=NOW
+    )
+    client.app.state.server.reload()
+    step = {"step": "accepted", "by": "审核岗"}
+    hidden = client.post(f"/v1/addresses/aliases/{other}/review", json=step)
+    unknown = client.post("/v1/addresses/aliases/none-such/review", json=step)
+    assert hidden.status_code == unknown.status_code == 404
+    assert store.city().degrees("aliases").loc[other, "state"] == "proposed"
+    assert [a["alias_id"] for a in client.get("/v1/addresses/aliases").json()["aliases"]] == [key]
+    assert client.post(f"/v1/addresses/aliases/{key}/review", json=step).status_code == 200
+    told = client.get("/v1/locate", params={"address": "老电影院后院"}).json()
+    assert told["candidates"][0]["faults"][0][0] == "NAME.alias"
+    client.post(f"/v1/addresses/aliases/{key}/review", json=step | {"step": "withdrawn"})
+    assert client.get("/v1/locate", params={"address": "老电影院后院"}).json()["status"] == "none"
+    assert set(store.audit_log()["action"]) == {"alias.propose", "alias.accept", "alias.withdraw"}

@@ -3,11 +3,16 @@
 import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import ValidationError
+from typer.testing import CliRunner
 
 from api.app import create_app
+from api.cli import app
 from api.cli import locate_address as cli
+from api.settings import Settings
 from api.state import ServerState
 from geo.errors import BadInputError
+from geo.store.addresses import kind_of
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +59,7 @@ def test_a_labelled_file_is_scored_per_class(demo_tiny, tmp_path):
     ).to_csv(file, index=False)
     labelled = cli.labelled_file(demo_tiny, file)
     assert len(labelled) == 30
-    cli.show_evaluation(demo_tiny, file, as_json=True)
+    cli.show_evaluation(demo_tiny, file, fallback="fts5", as_json=True)
 
 
 def test_a_file_without_truth_is_refused(demo_tiny, tmp_path):
@@ -64,3 +69,41 @@ def test_a_file_without_truth_is_refused(demo_tiny, tmp_path):
         cli.labelled_file(demo_tiny, file)
     with pytest.raises(BadInputError, match="not there"):
         cli.labelled_file(demo_tiny, tmp_path / "absent.csv")
+
+
+def garbled(city):
+    """Long names in parts that stand in another order: only a text index finds them."""
+    names = city.addresses["compound"].dropna().drop_duplicates()
+    long = names[names.str.len() >= 5].head(12)
+    return [name[2:] + name[:2] for name in long]
+
+
+def test_a_setting_chooses_the_text_index_or_none(demo_tiny):
+    found = {}
+    for setting in ("fts5", "tantivy", "off"):
+        faults = []
+        with TestClient(create_app(ServerState(demo_tiny, Settings(fallback=setting)))) as client:
+            for text in garbled(demo_tiny):
+                answer = client.get("/v1/locate", params={"address": text}).json()
+                assert answer["status"] != "unique"
+                faults += [code for c in answer["candidates"] for code, _ in c["faults"]]
+        found[setting] = any("fallback" in code for code in faults)
+    assert found == {"fts5": True, "tantivy": True, "off": False}
+    with pytest.raises(ValidationError, match="fallback"):
+        Settings(fallback="whoosh")
+    with pytest.raises(BadInputError, match="whoosh"):
+        kind_of("whoosh")
+
+
+def test_the_command_line_refuses_an_unknown_text_index(tmp_path):
+    run = CliRunner().invoke(app, ["init", str(tmp_path / "c")])
+    assert run.exit_code == 0
+    asked = CliRunner().invoke(
+        app, ["locate", "甲路5号", "--fallback", "whoosh", "--city", str(tmp_path / "c")]
+    )
+    assert asked.exit_code != 0
+    off = CliRunner().invoke(
+        app, ["locate", "甲路5号", "--fallback", "off", "--city", str(tmp_path / "c"), "--json"]
+    )
+    assert off.exit_code == 1
+    assert '"none"' in off.stdout

@@ -7,9 +7,11 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 
 from geo.address.aliases import Aliases
 from geo.address.compile import compile_gazetteer
+from geo.address.engine import AddressEngine
 from geo.address.resolve import Resolver
 from geo.errors import BadInputError
 from geo.store import addresses
@@ -114,6 +116,100 @@ def test_crossings_corners_and_offsets(city):
     assert np.hypot(ax[0] - x, ay[0] - y) < 1 or any(c == "CROSSING.several" for c, _ in at["faults"])
     assert cx[0] > ax[0]
     assert cy[0] < ay[0]
+
+
+CROSSINGS = (
+    "{a}与{b}", "{a}和{b}", "{a}、{b}", "{a}{b}", "{a}/{b}", "{a}与{b}路口", "{a}{b}交叉口", "{a}和{b}交口", "{a}{b}十字",
+    "{a}与{b}十字路口", "{a}和{b}丁字路口", "{a}、{b}交汇处", "{a}（{b}路口）", "{a}的{b}路口", "{a}靠近{b}路口",
+    "{a}路口（{b}）", "你好，{a}和{b}那个路口有人打架", "{a}以及{b}交叉口红绿灯", "{a}与{b}路口南侧", "{a}和{b}交叉口的东南角",
+)  # fmt: skip
+
+
+def crossing_pairs(city, count):
+    """(name, name, x, y) of roads that meet once, by the road table itself."""
+    lines = gazetteer_of(city).lines
+    keys, times = np.unique(lines.arrays["crossing_key"], return_counts=True)
+    for key in keys[times == 1][:count].tolist():
+        one, other = lines.text[key >> 32], lines.text[key & 0xFFFFFFFF]
+        roads = city.roads
+        a, b = (shapely.union_all(roads.geometry[(roads["name"] == n).to_numpy(bool)]) for n in (one, other))
+        assert a.distance(b) <= 30
+        yield one, other, shapely.shortest_line(a, b).centroid
+
+
+@pytest.mark.parametrize("form", CROSSINGS)
+def test_a_crossing_is_found_however_its_roads_are_joined(city, form):
+    for one, other, place in crossing_pairs(city, 12):
+        first = locate_address(city, form.format(a=one, b=other))["candidates"][0]
+        assert first["precision"] in ("intersection", "offset")
+        assert distance(first, place, city) <= 60
+        turned = locate_address(city, form.format(a=other, b=one))["candidates"][0]
+        assert distance(turned, place, city) <= 60
+
+
+def test_roads_that_do_not_meet_are_said_so(city):
+    lines = gazetteer_of(city).lines
+    met = set(lines.arrays["crossing_key"].tolist())
+    apart = [(i, j) for i in range(12) for j in range(i + 1, 12) if (i << 32 | j) not in met]
+    assert apart
+    for i, j in apart[:10]:
+        answer = locate_address(city, f"{lines.text[i]}与{lines.text[j]}路口")
+        assert answer["status"] in ("low", "ambiguous")
+        code, detail = answer["candidates"][0]["faults"][0]
+        assert code == "CROSSING.absent"
+        away = shapely.distance(*(shapely.MultiLineString(lines.parts(k)) for k in (i, j)))
+        assert detail == f"{lines.text[i]}×{lines.text[j]} {away:.0f} m"
+
+
+def test_a_road_and_a_house_number_on_the_next_are_no_crossing(city):
+    for one, other, _ in crossing_pairs(city, 12):
+        number = city.addresses.loc[(city.addresses["road"] == other).to_numpy(bool), "number"].dropna()
+        if len(number):
+            first = locate_address(city, f"{one}{other}{number.iloc[0]}")["candidates"][0]
+            assert first["precision"] != "intersection"
+
+
+@pytest.mark.parametrize("word", ["附近", "旁边", "一带"])
+def test_what_is_near_a_door_is_as_sure_as_its_circle_lies_in_one_grid(city, word):
+    doors = city.addresses[city.addresses["road"].notna() & city.addresses["number"].notna()]
+    seen = 0
+    for row in doors.sample(60, random_state=6).itertuples():
+        text = f"{row.district}{row.road}{row.lane if isinstance(row.lane, str) else ''}{row.number}"
+        plain = locate_address(city, text)["candidates"][0]
+        near = locate_address(city, text + word)
+        first = near["candidates"][0]
+        share = {a["grid_id"]: a["share"] for a in first["also"]}.get(first["grid_id"], 0.0)
+        assert first["confidence"] <= share + 1e-4
+        if plain["radius_m"] <= 15 and plain["precision"] == "door":
+            assert first["confidence"] <= plain["confidence"] + 0.01
+            seen += share < 0.9
+        if share < 0.9:
+            assert near["status"] != "unique"
+    assert seen > 5
+
+
+def test_at_the_door_is_the_door(city):
+    row = city.addresses[city.addresses["room"].notna()].iloc[0]
+    plain, door = (locate_address(city, row.standard + w) for w in ("", "门口"))
+    assert door["status"] == plain["status"] == "unique"
+    assert door["candidates"][0]["radius_m"] == plain["candidates"][0]["radius_m"]
+
+
+def test_without_polygons_the_plates_around_say_how_sure_a_place_near_one_is(city):
+    engine = AddressEngine(gazetteer_of(city))
+    doors = city.addresses[city.addresses["road"].notna() & city.addresses["number"].notna()]
+    asked = [
+        engine.locate(f"{r.district}{r.road}{r.number}附近")
+        for r in doors.sample(80, random_state=7).itertuples()
+    ]
+    for answer in asked:
+        first = answer.candidates[0]
+        assert first.confidence <= dict(first.also).get(first.grid_id, 0.0) + 1e-9
+        if answer.status == "unique":
+            assert first.also[0][1] >= 0.9
+    assert any(len(a.candidates[0].also) > 1 for a in asked)
+    across = engine.locate(f"{doors.iloc[0].district}{doors.iloc[0].road}{doors.iloc[0].number}对面")
+    assert across.status != "unique"
 
 
 def test_an_offset_moves_by_its_metres(city):

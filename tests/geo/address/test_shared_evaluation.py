@@ -5,7 +5,7 @@ import pytest
 
 from geo.address import evaluate
 from geo.address.compile import compile_gazetteer
-from geo.address.resolve import Resolver
+from geo.address.engine import AddressEngine
 from tests.geo.address.shared import labelled, plates
 
 PER_CLASS = 60
@@ -13,9 +13,9 @@ PER_CLASS = 60
 
 @pytest.fixture(scope="module")
 def results(shared_data):
-    resolver = Resolver(compile_gazetteer(plates(shared_data("address_eval/idx_t100k.parquet"))))
+    engine = AddressEngine(compile_gazetteer(plates(shared_data("address_eval/idx_t100k.parquet"))))
     queries = labelled(shared_data("address_eval/q_t100k.parquet")).groupby("class").head(PER_CLASS)
-    return evaluate.evaluate(queries, resolver.resolve)
+    return evaluate.evaluate(queries, engine.locate)
 
 
 def test_in_table_addresses_are_found(results):
@@ -34,6 +34,13 @@ def test_wrong_district_is_named(results):
     wrong = results[results["class"] == "wrongdist"]
     assert wrong["top5"].mean() >= 0.95
     assert wrong.loc[wrong["top1"], "faults"].str.contains("DISTRICT.conflict").all()
+
+
+def test_what_is_assigned_without_polygons_is_right(results):
+    """Base grids by the rows of the table alone: the floor of automatic assignment, 80 % at 99 %."""
+    auto = results["status"] == "unique"
+    assert auto.mean() >= 0.80
+    assert results.loc[auto, "grid"].astype(bool).mean() >= 0.99
 
 
 def test_summary_has_every_class_and_counts_add_up(results):
