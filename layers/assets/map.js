@@ -68,10 +68,12 @@
   });
 
   /* Shapes, marks and labels on canvas tiles, sharp on dense screens. */
-  var ratio = Math.min(window.devicePixelRatio || 1, 2);
+  var stretch = 1; /* how much larger than drawn tiles are shown between two zooms */
+  function stretched() { var z = santu.map.getZoom(); stretch = Math.pow(2, z - Math.round(z)); }
   var baseTile = L.Canvas.Tile.prototype.initialize;
   L.Canvas.Tile.include({
     initialize: function (coord, size, options) {
+      var ratio = Math.min((window.devicePixelRatio || 1) * Math.max(stretch, 1), 2);
       baseTile.call(this, coord, size, options);
       this._container.setAttribute('width', size.x * ratio);
       this._container.setAttribute('height', size.y * ratio);
@@ -89,7 +91,7 @@
       }
       draw(this._ctx, o.shape, p.x, p.y, r);
       this._fillStroke(this._ctx, layer);
-      if (o.text) { label(this._ctx, o.text, p.x, p.y, { color: '#fff', size: Math.min(11, r), plain: true }); }
+      if (o.text) { label(this._ctx, o.text, p.x, p.y, { color: '#fff', size: Math.min(11 / stretch, r), plain: true }); }
     }
   });
   /* Areas that are not to be trusted as they stand are hatched, over their colour. */
@@ -160,7 +162,16 @@
     off.forEach(function (value) { n -= p['n_' + value] || 0; });
     return n;
   }
+  /* Symbols, names and lines have their size on the screen, whatever the tiles are stretched by. */
   santu.styleOf = function (conf) {
+    var plain = styleAt(conf);
+    return function (p, zoom) {
+      var look = plain(p, zoom);
+      ['radius', 'size', 'weight'].forEach(function (k) { if (look[k]) { look[k] /= stretch; } });
+      return look;
+    };
+  };
+  function styleAt(conf) {
     var style = conf.style, geometry = conf.geometry;
     return function (p, zoom) {
       if (conf.crowd === 'density' && p.count !== undefined) {
@@ -192,7 +203,7 @@
       var mark = markOf(style, p);
       return { shape: e.shape, radius: style.radius, fill: true, fillColor: e.colour, fillOpacity: 0.95, color: mark ? mark.colour : '#ffffff', weight: mark ? style.mark.weight : 1 };
     };
-  };
+  }
   santu.options = function (name) {
     var styles = {}, conf = santu.confs.filter(function (c) { return c.name === name; })[0];
     conf.members.forEach(function (part) { styles[part.name] = santu.styleOf(Object.assign(part, { pick: conf.pick })); });
@@ -202,13 +213,13 @@
 
   /* What lies under a place: asked of the tiles that are on the screen, top layer first. */
   function hits(map, latlng, confs) {
-    var found = [], point = map.project(latlng), scale = SIDE;
+    var found = [], zoom = Math.round(map.getZoom()), point = map.project(latlng, zoom), scale = SIDE;
     confs.slice().reverse().forEach(function (conf) {
       var layer = conf.layer;
       if (!map.hasLayer(layer) || !conf.click) { return; }
       Object.keys(layer._vectorTiles || {}).forEach(function (key) {
         var tile = layer._vectorTiles[key], c = tile._tileCoord;
-        if (c.z !== Math.round(map.getZoom())) { return; }
+        if (c.z !== zoom) { return; }
         var p = point.subtract(c.scaleBy(L.point(scale, scale)));
         if (p.x < -16 || p.y < -16 || p.x > scale + 16 || p.y > scale + 16) { return; }
         var inside = p.x >= 0 && p.y >= 0 && p.x < scale && p.y < scale;
@@ -450,9 +461,13 @@
     /* A single layer is its own and only member. */
     santu.confs = config.layers.map(function (c) { return c.members.length === 1 ? Object.assign({}, c.members[0], c) : c; });
     var bounds = config.bounds;
-    var at = /^#(\d+)\/(-?[\d.]+)\/(-?[\d.]+)$/.exec(location.hash);
+    map.on('zoom', stretched);
+    map.options.zoomSnap = 0; /* the city fills the screen; what is zoomed afterwards goes by whole steps */
+    var at = /^#(\d+(?:\.\d+)?)\/(-?[\d.]+)\/(-?[\d.]+)$/.exec(location.hash);
     if (at) { map.setView([+at[2], +at[3]], +at[1], { animate: false }); }
     else { map.fitBounds(bounds, { animate: false, padding: [10, 10] }); }
+    map.options.zoomSnap = 1;
+    stretched();
   };
 
   santu.page = function (layers) {
@@ -465,7 +480,7 @@
     map.on('click', function (e) { santu.cardAt(e.latlng); });
     map.on('moveend', function () {
       var c = map.getCenter();
-      history.replaceState(null, '', '#' + map.getZoom() + '/' + c.lat.toFixed(5) + '/' + c.lng.toFixed(5));
+      history.replaceState(null, '', '#' + Number(map.getZoom().toFixed(2)) + '/' + c.lat.toFixed(5) + '/' + c.lng.toFixed(5));
     });
     if (config.empty) { note(words.empty); }
     new ResizeObserver(function () { map.invalidateSize(); }).observe(map.getContainer());
