@@ -8,7 +8,10 @@ import geopandas as gpd
 import pandas as pd
 import pyogrio
 
+from geo.coverage.blind_spot import KINDS
 from geo.coverage.ledger import BASIS_ZH
+from geo.coverage.level import NAMES_ZH
+from geo.coverage.watch import STEPS
 from geo.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -47,6 +50,13 @@ HISTORY_ZH: Mapping[str, str] = {
 }  # fmt: skip
 
 
+CODES_ZH: Mapping[str, str] = {
+    **{step: LEDGER_ZH[step] for step in STEPS}, "effective": LEDGER_ZH["effective"], "covered": LEDGER_ZH["covered"],
+    **NAMES_ZH, **KINDS,
+}  # fmt: skip
+SHARES = ("比率", "目标值", "覆盖率", "未覆盖占比", "遮挡起（画面左起）", "遮挡止")
+
+
 def history(kept: Mapping[str, Mapping[str, Any]], *, secret: bool) -> pd.DataFrame:
     """Kept ledgers, newest first, one row a class (台账历史); those with secret cameras only if `secret`."""
     rows = [
@@ -81,7 +91,7 @@ def write(path: Path, tables: Mapping[str, pd.DataFrame], notes: Mapping[str, An
             for name, table in {**tables, "口径说明": about}.items():
                 plain = pd.DataFrame(table.drop(columns="geometry", errors="ignore"))
                 plain.apply(_words).to_excel(book, sheet_name=name[:31], index=False)
-                book.sheets[name[:31]].freeze_panes = "A2"
+                _dressed(book.sheets[name[:31]], plain)
         return
     if path.suffix.lower() != ".gpkg":
         raise BadInputError(f"{path.name}: allowed endings: .xlsx, .gpkg")
@@ -90,12 +100,41 @@ def write(path: Path, tables: Mapping[str, pd.DataFrame], notes: Mapping[str, An
         pyogrio.write_dataframe(table, path, layer=name, driver="GPKG")
 
 
+def _dressed(sheet: Any, table: pd.DataFrame) -> None:  # noqa: ANN401  # of openpyxl
+    """Make a sheet legible: heading stays in view, shares in percent, measures with one decimal, wide columns."""
+    sheet.freeze_panes = "A2"
+    for number, name in enumerate(table.columns, start=1):
+        letter = sheet.cell(1, number).column_letter
+        if pd.api.types.is_float_dtype(table[name]):
+            width = 12
+            for cell in sheet[letter][1:]:
+                cell.number_format = "0.0%" if name in SHARES else "#,##0.0"
+        else:
+            width = max((_width(str(v)) for v in table[name].head(200) if pd.notna(v)), default=0)
+        sheet.column_dimensions[letter].width = min(max(_width(str(name)), width) + 2, 60)
+
+
+def _width(text: str) -> int:
+    """Columns that a text takes: a Chinese character takes two."""
+    return sum(2 if ord(c) > 0x2E7F else 1 for c in text)
+
+
 def chinese(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    """Return the named columns under their Chinese headings, in the order of `names`; absent ones are left out."""
+    """Return the named columns under their Chinese headings, in the order of `names`; absent ones are left out.
+
+    Codes of claims, image levels and kinds of blind spots stand beside their Chinese words (识别 recognise).
+    """
     frame = table.reset_index() if table.index.name in names else table
+    coded = {c: frame[c].map(_beside) for c in ("step", "required_level", "kind") if c in frame.columns}
+    frame = frame.assign(**coded)
     kept = [c for c in names if c in frame.columns]
     extra = ["geometry"] if isinstance(frame, gpd.GeoDataFrame) else []
     return frame[[*kept, *extra]].rename(columns=dict(names))
+
+
+def _beside(code: object) -> object:
+    word = CODES_ZH.get(str(code))
+    return code if word is None else f"{word} {code}"
 
 
 def _words(column: pd.Series) -> pd.Series:

@@ -256,7 +256,7 @@
     });
     if (p.rank !== undefined && conf.indicator) {
       var e = entryOf(conf.style, p);
-      row(table, conf.indicator.zh, p.value === undefined ? words.hiddenCount : Math.round(p.value * 1000) / 1000 + ' ' + conf.indicator.unit);
+      row(table, conf.indicator.zh, p.value === undefined ? words.hiddenCount : amount(p.value, conf.indicator.unit));
       row(table, words.rank, say(e));
       Object.keys(p).filter(function (k) { return k.slice(0, 2) === 'w_'; }).sort().forEach(function (k) {
         row(table, k.slice(2), p[k] === '*' ? words.hiddenCount : p[k] + ' ' + conf.indicator.unit);
@@ -265,6 +265,8 @@
     box.appendChild(table);
     return box;
   }
+  /* A value without a unit is a share. */
+  function amount(v, unit) { return unit ? Math.round(v * 1000) / 1000 + ' ' + unit : Math.round(v * 1000) / 10 + ' %'; }
   function more(box, hit, popup) {
     if (santu.tileFrom || !hit || !hit.properties.grid_id) { return; }
     plainFetch(santu.config.base + '/v1/grids/' + encodeURIComponent(hit.properties.grid_id)).then(function (r) {
@@ -274,7 +276,7 @@
       var table = el('table');
       Object.keys(grid.indicators).forEach(function (k) {
         var i = grid.indicators[k], v = i.value;
-        row(table, i.zh, v === null ? '—' : (Math.round(v * 1000) / 1000) + ' ' + i.unit);
+        row(table, i.zh, v === null ? '—' : amount(v, i.unit));
       });
       box.appendChild(el('h2', words.more));
       box.appendChild(table);

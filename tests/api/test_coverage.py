@@ -14,6 +14,8 @@ from api.cli import app as cli
 from api.settings import Settings
 from api.state import ServerState
 from geo import covered
+from geo.coverage.level import NAMES_ZH
+from geo.coverage.watch import STEPS
 from geo.demo import demo_city
 from geo.scope import Scope
 from geo.store import open_store
@@ -149,6 +151,12 @@ def test_ledger_as_workbook_and_geopackage(folder, tmp_path):
     rows = list(book["目标覆盖台账"].values)
     assert rows[0][:2] == ("目标编号", "名称")
     assert len(rows) == 61
+    column = rows[0].index("要求图像等级")
+    assert {r[column] for r in rows[1:]} <= {f"{zh} {code}" for code, zh in NAMES_ZH.items()}
+    steps = [cell.value for cell in book["分类覆盖率"]["B"]][1:7]
+    assert [s.split()[1] for s in steps] == list(STEPS)
+    assert all("\u4e00" <= s[0] <= "\u9fff" for s in steps)
+    assert book["分类覆盖率"]["F2"].number_format == "0.0%"
     layers = dict(pyogrio.list_layers(tmp_path / "book.gpkg"))
     assert layers["目标覆盖台账"] == "Point"
     assert len(pyogrio.read_dataframe(tmp_path / "book.gpkg", layer="目标覆盖台账")) == 60
