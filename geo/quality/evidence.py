@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 
 AREA_CAP_M = 3000.0
 NEAR_CAP_M = 200.0
-_LAYERS = {"city": "cover", "roads": "roads", "buildings": "buildings", "door plates": "plates"}
+_LAYERS = {
+    "city": "cover",
+    "roads": "roads",
+    "buildings": "buildings",
+    "door plates": "plates",
+    "grid borders": "edges",
+}
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,8 @@ class Reference:
     """What a city holds already (参照数据), in its metric CRS.
 
     `areas` are polygons by the code or name that rows may declare; `cover` are polygons that together are the
-    city; `roads`, `buildings` and `plates` (door plates) are plain arrays of geometries; `road_names` are as long as
-    `roads`, or empty. All may be empty. `hints` are EPSG names that the city's own files had. Make one with
+    city; `roads`, `buildings`, `plates` (door plates) and `edges` (borders of the finest grids, which mostly run
+    along streets) are plain arrays of geometries; `road_names` are as long as `roads`, or empty. All may be empty. `hints` are EPSG names that the city's own files had. Make one with
     `Reference.of`, or give the arrays.
     """
 
@@ -46,6 +52,7 @@ class Reference:
     roads: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
     buildings: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
     plates: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
+    edges: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
     road_names: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
     hints: tuple[str, ...] = ()
     _trees: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -83,6 +90,7 @@ class Reference:
             road_names=names,
             buildings=_present(tables.get("buildings")) if without != "buildings" else np.empty(0, object),
             plates=_present(tables.get("addresses")) if without != "addresses" else np.empty(0, object),
+            edges=_edges(grids),
             hints=hints,
         )
 
@@ -159,6 +167,15 @@ def _lowest(grids: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame | None:
     return grids[(grids["level"] == grids["level"].min()).fillna(True).to_numpy(bool)]
 
 
+def _edges(grids: gpd.GeoDataFrame | None) -> NDArray[np.object_]:
+    """Borders of the grids of the finest level that is spread over the city: base grids, or those above them."""
+    if grids is None or not {"level", "kind"} <= set(grids.columns) or not len(grids):
+        return np.empty(0, object)
+    level = grids["level"].where(~grids["kind"].isin(["dedicated", "micro"]))
+    finest = grids[(level == level.max()).fillna(value=False).to_numpy(bool)]
+    return np.asarray(shapely.boundary(_present(finest)), dtype=object)
+
+
 def _present(table: gpd.GeoDataFrame | None) -> NDArray[np.object_]:
     if table is None:
         return np.empty(0, object)
@@ -211,7 +228,7 @@ class Evidence:
     @property
     def learns(self) -> bool:
         """Whether the distance at which rows stand is learnt from the file; stated shapes simply hold their rows."""
-        return self.name in ("roads", "buildings", "door plates")
+        return self.stated is None and self.name != "city"
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -250,6 +267,8 @@ def gather(table: str, reference: Reference, stated: Stated) -> list[Evidence]:
         found.append(Evidence("roads", "median distance m", reference))
     if len(reference.buildings):
         found.append(Evidence("buildings", "share in buildings", reference))
+    if len(reference.edges) and not len(reference.roads):
+        found.append(Evidence("grid borders", "median distance m", reference))
     if len(reference.plates) and not (len(reference.roads) and len(reference.buildings)):
         found.append(Evidence("door plates", "median distance m", reference))
     return found

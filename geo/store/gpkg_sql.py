@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x47504B47  # "GPKG"
 GPKG_VERSION = 10300
+LONLAT = "EPSG:4490"  # of every table
+SRS_ID = 4490
 
 SQL_TYPES = {
     "text": "TEXT",
