@@ -344,6 +344,48 @@ def test_county_outlines_are_gcj02_against_cgcs2000_points(shared_data, prefix):
     assert few.verdict in ("unknown", "gcj02")
 
 
+@pytest.fixture(scope="module")
+def taipei(shared_data):
+    """Statistical cells and buildings of Taipei: no roads, no names, and the city is an enclave of another."""
+    cells = gpd.read_file(shared_data("taipei/cells.gpkg")).to_crs(3826)
+    towns = cells.groupby("TOWN_ID").geometry.agg(lambda g: shapely.coverage_union_all(g.to_numpy()))
+    buildings = gpd.read_file(shared_data("taipei/buildings.gpkg"), columns=[]).to_crs(3826).geometry
+    return {
+        "cover": towns.to_numpy(object),
+        "edges": shapely.boundary(cells.geometry.to_numpy()),
+        "buildings": buildings.to_numpy(),
+    }
+
+
+def taipei_points(table, shared_data, taipei):
+    """Degrees as the files have them: cameras, facilities, incidents of the whole island, places in buildings."""
+    if table == "incidents":
+        rows = pd.read_parquet(shared_data("taiwan_accidents/a2_accidents.parquet"), columns=["經度", "緯度"])
+        return rows["經度"].to_numpy(float), rows["緯度"].to_numpy(float)
+    if table == "buildings":
+        spots = shapely.point_on_surface(taipei["buildings"])
+        return convert(shapely.get_x(spots), shapely.get_y(spots), source="EPSG:3826", target="wgs84")
+    name = {"cameras": "traffic-cctv-facilities", "facilities": "aed-locations"}[table]
+    rows = pd.read_json(shared_data(f"taipei/{name}.json"))
+    return rows["longitude"].to_numpy(float), rows["latitude"].to_numpy(float)
+
+
+@pytest.mark.parametrize("table", ["cameras", "facilities", "incidents", "buildings"])
+def test_a_city_without_roads_is_judged_by_its_grids(table, shared_data, taipei):
+    """Their borders run along streets. More than half of the accidents near by are of the city around it."""
+    lon, lat = taipei_points(table, shared_data, taipei)
+    if table == "incidents":  # as the import leaves them: what is near the city
+        near = (np.abs(lon - 121.56) < 0.31) & (np.abs(lat - 25.085) < 0.35)
+        lon, lat = lon[near], lat[near]
+    given = Reference("EPSG:3826", **{k: v for k, v in taipei.items() if k != table})
+    for datum in ("wgs84", "gcj02") if table in ("cameras", "incidents") else ("wgs84",):
+        x, y = convert(lon, lat, source="wgs84", target=datum)
+        found = verdict(x, y, reference=given, table=table)
+        assert (found.verdict, found.reference) == (datum, "wgs84"), found.message
+    if table == "incidents":  # most lie outside: that they are "in the city" says nothing of them
+        assert "city" not in {e["evidence"] for e in found.evidence}
+
+
 class TestStated:
     """What rows say of their own place, in words."""
 
