@@ -155,8 +155,10 @@ class Surface:
         """Log likelihood of rows that stand at either of two positions, and how likely each is at the first.
 
         The share of the two, and the distances at which rows stand, are learnt from the rows themselves (EM).
+        Grid borders are left out: they lie so dense and even that rows of one system seem to stand at two places.
         """
-        metres = list(zip(self.evidence, self.metres(one), self.metres(other), self._usual, strict=True))
+        every = zip(self.evidence, self.metres(one), self.metres(other), self._usual, strict=True)
+        metres = [kind for kind in every if kind[0].name != "grid borders"]
         width = len(BINS_M) + 1
         likely, total = np.full(len(one), 0.5), 0.0
         for _ in range(_ROUNDS):
