@@ -12,7 +12,7 @@ import shapely
 
 from geo import codes, schema
 from geo.errors import Problem
-from geo.io import headers, ids, place, privacy, shape, values
+from geo.io import headers, headings, ids, place, privacy, shape, values
 from geo.io.cleaning import ABSENT, clean
 from geo.io.report import Rejected
 from geo.io.times import joined as joined_times
@@ -229,6 +229,8 @@ def _typed(columns: dict[str, pd.Series], plan: FilePlan, work: _Work) -> dict[s
             continue
         factor = plan.factors.get(column.name, 1.0)
         result = values.read(plan.table.name, column, given, timezone=plan.timezone, factor=factor)
+        if plan.table.name == "cameras" and column.name == "bearing_deg":
+            result = result.fillna(headings.first(given, columns, typed, work.report))
         if column.name == "bearing_deg" and "bearing_error_deg" not in columns:
             error = values.bearings(given)[1]
             if error.notna().any():
@@ -369,8 +371,11 @@ def _split(
         )
         work.refuse({at: seen})
     still = work.good[good]
+    conformed = conformed[still]
+    if plan.table.name == "cameras" and "bearing_deg" in columns:
+        conformed = headings.each(conformed, columns["bearing_deg"][good][still], work.report)
     rejected = _rejected(columns, plan, work)
-    return Batch(conformed[still], rejected)
+    return Batch(conformed, rejected)
 
 
 def _rejected(columns: Mapping[str, pd.Series], plan: FilePlan, work: _Work) -> list[Rejected]:

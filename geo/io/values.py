@@ -213,7 +213,7 @@ def bearings(values: pd.Series) -> tuple[pd.Series, pd.Series]:
     -------
     bearing_deg, bearing_error_deg
         0 ≤ bearing < 360 (360 is north, 0). The error is missing for a number; a compass word of 4 or 8
-        points stands for ±22.5°, one of 16 for ±11.25°. Several headings (“70;240”), ranges and junk: missing.
+        points stands for ±22.5°, one of 16 for ±11.25°. Several headings (“70;240”) and ranges (`io.headings`), and junk: missing.
     """
     degrees = numbers(values)
     degrees = degrees.where((degrees >= 0) & (degrees <= 360)) % 360
