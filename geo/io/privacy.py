@@ -34,7 +34,7 @@ _EXACT = {"name of a person": {"xm", "suspect", "victim", "居民", "法人"}, "
           "face or picture": {"face", "zp", "photo"}, "birth or sex": {"age", "sex", "dob", "gender", "birth", "生日"},
           "belief, ethnicity or politics": {"nation", "politics", "political"}, "identity number": {"ssn", "sfz", "idno"}}  # fmt: skip
 _SAFE_HEADERS = re.compile(
-    "数$|电话亭|公用电话|业主单位|业主委员会|网格员岗位|网格员数|电话亭|电话网|管理员岗位|身份证明|车牌识别|人脸识别|人脸抓拍|居民小区|居民楼|居民点|居民户数|年龄段|法人单位|责任人岗位|车号牌识别|联网|有联系方式|hascontact"
+    "数$|电话亭|公用电话|业主单位|业主委员会|网格员岗位|网格员数|电话亭|电话网|管理员岗位|身份证明|车牌识别|人脸识别|人脸抓拍|居民小区|居民楼|居民点|居民户数|年龄段|法人单位|责任人岗位|车号牌识别|联网|有联系方式|hascontact|mobiletype|mobiledevice"
 )
 
 _MAINLAND_ID = re.compile(

@@ -366,3 +366,10 @@ def _demo_store(city, folder: Path, datum: str):
             change.upsert(table, city.degrees(table))
     export_table(city, "cameras", folder / "cameras.csv", scope=EVERYTHING, crs=datum)
     return store, folder / "cameras.csv"
+
+
+def test_the_register_of_a_map_holds_nothing_of_persons(shared_data, tmp_path):
+    """The contract's own `mobile_type` (车载、无人机) is not a phone number."""
+    report = load(create_store(tmp_path / "c"), "cameras", shared_data("helsinki/helsinki.osm.pbf"))
+    assert report.imported == 221
+    assert report.private == []
