@@ -222,15 +222,28 @@ class TestKeysAndShapes:
     def test_an_optional_value_that_cannot_be_read_costs_the_value_not_the_row(self, store, tmp_path):
         path = cameras(
             tmp_path,
-            ["c1,a,118.01,36.805,70;240", "c2,b,118.02,36.805,东北", "c3,c,118.03,36.805,370"],
+            ["c1,a,118.01,36.805,灯杆", "c2,b,118.02,36.805,东北", "c3,c,118.03,36.805,370"],
             "设备编码,名称,经度,纬度,方位角",
         )
         report = import_files("cameras", [path], store)
         assert (report.imported, report.quarantined, report.dropped["bearing_deg"]) == (3, 0, 2)
-        assert any("row 2" in s and "70;240" in s for s in report.samples)
+        assert any("row 2" in s and "灯杆" in s for s in report.samples)
         table = store.city().degrees("cameras")
         assert table["bearing_deg"].isna().tolist() == [True, False, True]
         assert table.loc["c2", ["bearing_deg", "bearing_error_deg"]].tolist() == [45, 22.5]
+
+    def test_a_list_of_headings_is_several_cameras_and_a_range_has_a_width(self, store, tmp_path):
+        lines = ["c1,a,118.01,36.805,70;240", "c2,b,118.02,36.805,338-23", "c3,c,118.03,36.805,70;灯杆"]
+        path = cameras(tmp_path, lines, "设备编码,名称,经度,纬度,方位角")
+        for _ in range(2):  # the second time nothing changes
+            report = import_files("cameras", [path], store)
+        assert (report.imported, report.unchanged, report.dropped["bearing_deg"]) == (0, 4, 1)
+        assert report.derived["cameras.of_further_directions"] == report.derived["fov_deg.from_range"] == 1
+        table = store.city().degrees("cameras")
+        assert table["bearing_deg"].dropna().to_dict() == {"c1": 70, "c1#2": 240, "c2": 0.5}
+        assert table["fov_deg"].dropna().to_dict() == {"c2": 45}
+        assert table.loc["c1#2", "pole_id"] == table.loc["c1", "pole_id"] == "c1"
+        assert table.geometry["c1#2"].equals(table.geometry["c1"])
 
     def test_a_row_with_too_many_cells(self, store, tmp_path):
         report = import_files("cameras", [cameras(tmp_path, [*good(), "c9,多,了,118.01,36.805"])], store)
