@@ -38,6 +38,7 @@ MARGIN, OTHER = NAMES.index("margin"), NAMES.index("other_name")
 OTHER_NAME_AT = 0.6  # 解放东路 for 解放西路 is another road, not a slip: never sure, whatever else fits
 RIVALRY = 6.0  # an equal rival elsewhere halves the probability, one 0.5 below takes 5 %
 NONE_AT = 0.08
+EQUAL = 0.05  # candidates this near in score share what is believed
 WEAKEST = 0.4  # score under which a candidate is no answer
 GUESSED = ("typo", "swapped", "missing", "extra")  # neither sound nor shape speaks for the name
 MISSPELT = ("homophone", "look_alike", "typo", "missing", "extra", "swapped", "variant")
@@ -118,7 +119,8 @@ class Calibration:
         misspelt = any(
             code.startswith(("ROAD.", "NAME.")) and code[5:] in MISSPELT for code, _ in first.faults
         )
-        if first.confidence < self.none_at and (misspelt or first.score < WEAKEST):
+        equal = sum(c.confidence for c in candidates if c.score >= first.score - EQUAL)
+        if equal < self.none_at and (misspelt or first.score < WEAKEST):
             return "none"
         rival = next((c for c in candidates[1:] if c.score > first.score - 0.6), None)
         return "ambiguous" if rival is not None and first.score > 2.0 else "low"
