@@ -13,19 +13,14 @@ from functools import reduce
 from operator import add
 from pathlib import Path
 
-import numpy as np
-
-from geo.address.calibrate import Trial, measure, trial
+from geo.address.calibrate import RIDGE, Trial, lowest_threshold, measure, trial
 from geo.address.compile import compile_gazetteer
 from geo.address.confidence import NAMES, Calibration, fit
 from geo.demo import demo_city
 from tests.geo.address.shared import official_plates, plates
 
-RIDGE = 3.0
 SEED = 11
 PER_CLASS = 200
-PRECISION, UNKNOWN = 0.995, 0.003
-THRESHOLDS = np.round(np.arange(0.7, 0.991, 0.01), 2)
 
 
 def demo(seed):
@@ -53,16 +48,10 @@ def threshold(trials: list[Trial]) -> tuple[float, list[Calibration]]:
     for i in range(len(trials)):
         rest = reduce(add, trials[:i] + trials[i + 1 :])
         others.append(fit(rest.numbers, rest.right, ridge=RIDGE))
-    for at in THRESHOLDS.tolist():
-        trusts = [measure(replace(c, unique_at=at), t) for c, t in zip(others, trials, strict=True)]
-        assigned = np.array([t.texts * t.auto for t in trusts])
-        right = float(
-            sum(a * t.auto_precision for a, t in zip(assigned, trusts, strict=True)) / assigned.sum()
-        )
-        unknown = float(np.mean([t.unknown_accepted for t in trusts]))
-        if right >= PRECISION and unknown <= UNKNOWN:
-            return at, others
-    raise SystemExit("no threshold keeps the rule")
+    at = lowest_threshold(list(zip(others, trials, strict=True)))
+    if at is None:
+        raise SystemExit("no threshold keeps the rule")
+    return at, others
 
 
 def show(name: str, calibration: Calibration, fresh: Trial) -> None:
