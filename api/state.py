@@ -59,12 +59,16 @@ class ServerState:
         with self.lock:
             held = self.live.rows()
             city = current_city(self.store)
-        located(city, "incidents")  # slow for a large city: before the swap, so that no request waits for it
+        # what is slow for a large city comes before the swap, so that no request and no incident waits for it
+        located(city, "incidents")
         situation.warm(city, scope=self.scope)
+        counts = None if self.ring is None else _ring_of(city)
         with self.lock:
             changed = [t for t in schema.TABLES if city.version(t) != self.city.version(t)]
             self.city = city
             self.live.fold(held)
+            if counts is not None:
+                self._take(*counts)
             if changed:
                 self.live.note("tables", ",".join(changed), {"tables": changed})
 
@@ -149,14 +153,17 @@ class ServerState:
 
     def _counts(self) -> RingCounts:
         """Live counts of the snapshot and of what has arrived since."""
-        today = watch.last_day(self.city) or date(2000, 1, 1)
-        key = (self.city.version("grids", "incidents"), today)
-        if self.ring is None or self._ring_of != key:
-            self.ring, self._ring_of = watch.ring_of(self.city, today=today), key
-            arrived = self.live.rows()
-            if arrived:
-                self._count(self.ring, frame_of(arrived))
+        if self.ring is None or self._ring_of != _counted(self.city):
+            return self._take(*_ring_of(self.city))
         return self.ring
+
+    def _take(self, ring: RingCounts, of: tuple[str, date]) -> RingCounts:
+        """Take new live counts of the snapshot, and count in what the overlay holds."""
+        self.ring, self._ring_of = ring, of
+        arrived = self.live.rows()
+        if arrived:
+            self._count(ring, frame_of(arrived))
+        return ring
 
     def _count(self, ring: RingCounts, frame: gpd.GeoDataFrame) -> None:
         found = self.city.locate(frame.geometry.x.to_numpy(), frame.geometry.y.to_numpy())
@@ -187,6 +194,16 @@ class ServerState:
         names = schema.table("incidents").names
         filled = frame[list(names)].combine_first(known.loc[:, list(names)]).loc[frame.index]
         return schema.checked("incidents", gpd.GeoDataFrame(filled, geometry=frame.geometry, crs=frame.crs))
+
+
+def _counted(city: City) -> tuple[str, date]:
+    """What live counts are made of: versions of the tables and the last day of the data."""
+    return city.version("grids", "incidents"), watch.last_day(city) or date(2000, 1, 1)
+
+
+def _ring_of(city: City) -> tuple[RingCounts, tuple[str, date]]:
+    of = _counted(city)
+    return watch.ring_of(city, today=of[1]), of
 
 
 def _log_entry(row: gpd.GeoDataFrame) -> pd.DataFrame:

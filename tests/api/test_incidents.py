@@ -1,11 +1,14 @@
 """Incidents are on disk before they are acknowledged, and found by time, grid, box and distance."""
 
+import threading
+
 import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.settings import Settings
-from api.state import open_state
+from api.state import ServerState, open_state
+from geo import watch
 from geo.store import create_store, open_city
 
 
@@ -72,6 +75,33 @@ def test_queries_find_the_same_before_and_after_folding(client, state):
     assert len(state.live) == 0
     for url, wanted in questions.items():
         assert ids(client.get(url)) == wanted, url
+
+
+def test_a_fold_makes_live_counts_without_holding_up_what_arrives(client, state, monkeypatch):
+    client.post("/v1/incidents", json=[row(i) for i in range(1, 5)])
+    state.hot_list(category=None, source=None, top=5)
+    make = watch.ring_of
+
+    def slow(city, **given):
+        """Another thread writes and asks while the counts are made: with the lock held it would wait for ever."""
+        asked = threading.Thread(
+            target=lambda: (client.post("/v1/incidents", json=row(5)), state.alarms()), daemon=True
+        )
+        monkeypatch.setattr(watch, "ring_of", make)
+        asked.start()
+        asked.join(20)
+        waited.append(asked.is_alive())
+        return make(city, **given)
+
+    waited = []
+    monkeypatch.setattr(watch, "ring_of", slow)
+    state.reload()
+    assert waited == [False]
+    assert len(state.live) == 1
+    now = state.hot_list(category=None, source=None, top=9)
+    again = ServerState(open_city(state.settings.city)).hot_list(category=None, source=None, top=9)
+    assert (now.grid_id, now.observed.tolist()) == (again.grid_id, again.observed.tolist())
+    assert now.observed.sum() == 5
 
 
 def test_pages_follow_one_another(client):
