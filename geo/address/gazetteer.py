@@ -44,6 +44,10 @@ class Gazetteer:
     arrays: Mapping[str, NDArray[Any]]
     names: NameIndex
 
+    def __post_init__(self) -> None:
+        """Make the arrays attributes of the instance: a question reads them a hundred times."""
+        self.__dict__.update(self.arrays)
+
     def __getattr__(self, name: str) -> NDArray[Any]:
         """Arrays are attributes: `gazetteer.plate_num`."""
         try:

@@ -138,7 +138,9 @@ class Resolver:
         if not places and not (found and self._certain(found[0], text)):
             start = self._window(text)
             part = text[start : start + WINDOW]
-            near = [replace(h, start=h.start + start, end=h.end + start) for h in self.search.near(part)]
+            near = self.search.near(part)
+            if start:
+                near = [replace(h, start=h.start + start, end=h.end + start) for h in near]
             near = self._sober(text, hits, near, mentions)
             if near:
                 hits = hits + near

@@ -41,6 +41,7 @@ class Search:
         self.gazetteer = gazetteer
         self.hidden = hidden  # names that are looked away from: makes out-of-table roads for calibration
         self.postings = lru_cache(maxsize=16_384)(self._postings)
+        self.stem = lru_cache(maxsize=65_536)(self._stem)
         self.areas = Areas(gazetteer, self.postings)
         self.chain, self.mentions = self.areas.chain, self.areas.mentions
         self.numbers = Numbers(gazetteer)
@@ -63,11 +64,12 @@ class Search:
 
     def told(self, said: str, name: int) -> float:
         """Nats of a name's own characters (without 路, 街, 村 …) that stand in what was said, less those of chance."""
-        told = -self._chance
-        for char in self.gazetteer.names.texts[name].rstrip(STEM_ENDS):
-            if char in said:
-                told += float(self._char_told[ord(char) & 0xFFFF])
-        return told
+        return sum((nats for char, nats in self.stem(name) if char in said), -self._chance)
+
+    def _stem(self, name: int) -> tuple[tuple[str, float], ...]:
+        """A name's own characters and what each tells."""
+        own = self.gazetteer.names.texts[name].rstrip(STEM_ENDS)
+        return tuple((char, float(self._char_told[ord(char) & 0xFFFF])) for char in own)
 
     def _postings(self, name: int) -> list[tuple[int, int, float, int]]:
         """(kind, entity, penalty, flag) of everything a name may mean."""
