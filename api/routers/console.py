@@ -101,6 +101,7 @@ def _layer(city: City, entry: catalog.Layer, scope: Scope) -> dict[str, Any]:
         "zh": entry.zh,
         "en": entry.en,
         "grids": entry.grids,
+        "size_m": round(catalog.typical_size_m(city, entry), 1) if entry.grids else None,
         "geometry": entry.geometry,
         "crowd": entry.crowd,
         "filters": [*entry.filters, *(("since", "until") if entry.time else ()), "grid"],

@@ -80,14 +80,28 @@ def planner_config(city: CityDep, scope: ScopeDep) -> dict[str, Any]:
         "level": int(grids["level"].mode().iloc[0]) if len(grids) else 3,
         "versions": versions,
         "groups": {
-            name: [{"name": e.name, "geometry": e.geometry, "style": e.style.as_json()} for e in entries]
+            name: [
+                {
+                    "name": e.name,
+                    "geometry": e.geometry,
+                    "style": e.style.as_json(),
+                    "size_m": _size_m(city, e),
+                }
+                for e in entries
+            ]
             for name, entries in groups.items()
         },
+        "size_m": _size_m(city, finest),
         "cameras": catalog.layer("cameras").style.as_json(),
         "ramp": RAMPS["green"],
         "claims": list(covered.STEPS),
         "whole_city": scope.whole_city,
     }
+
+
+def _size_m(city: City, entry: catalog.Layer) -> float | None:
+    """Typical width of a layer's grids, which decides how thick their borders are; None for other layers."""
+    return round(catalog.typical_size_m(city, entry), 1) if entry.grids else None
 
 
 @router.get("/names.json")

@@ -1,68 +1,15 @@
 """The console as an operator uses it: each interaction once, in Debian's Chromium, with nothing from outside."""
 
-import json
 import re
-import socket
-import threading
-import time
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import uvicorn
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from api.app import create_app
-from api.settings import Settings
-from api.state import ServerState
 from geo.city import City
-from tests import browser as browser_tools
+from tests.console import open_console, painted, ready
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("console")]
-
-WALL, DESK = {"width": 3840, "height": 2160}, {"width": 1366, "height": 768}
-
-
-@pytest.fixture(scope="module")
-def state(demo_small: City) -> ServerState:
-    return ServerState(demo_small)
-
-
-@pytest.fixture(scope="module")
-def address(state: ServerState) -> Iterator[str]:
-    with browser_tools.serving(create_app(state)) as url:
-        yield url
-
-
-@pytest.fixture
-def desk(page: Page, address: str) -> Iterator[Page]:
-    """A desk screen that may talk to our server alone."""
-    page.set_viewport_size(DESK)
-    page.watch = browser_tools.Watch(page, (address, address.replace("http", "ws")))
-    yield page
-    page.watch.check()
-
-
-def open_console(page: Page, address: str, link: str = "", *, path: str = "/") -> None:
-    page.goto(f"{address}{path}#{link}" if link else f"{address}{path}")
-    ready(page)
-
-
-def ready(page: Page) -> None:
-    page.wait_for_function("document.documentElement.dataset.ready === 'true'", timeout=60_000)
-
-
-def painted(page: Page, layer: str) -> int:
-    """How many pixels of a layer's canvases are not transparent."""
-    return page.evaluate(
-        """name => [...document.querySelectorAll(`.tiles-${name} canvas`)].reduce((sum, c) => {
-            const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-            for (let i = 3; i < d.length; i += 4 * 7) sum += d[i] > 0;
-            return sum;
-        }, 0)""",
-        layer,
-    )
 
 
 def test_opens_with_layers_drawn_and_a_small_document(desk: Page, address: str) -> None:
@@ -266,29 +213,6 @@ def test_theme_language_panel_and_help_by_key(desk: Page, address: str) -> None:
     assert painted(desk, "cameras") > 50
 
 
-def test_incidents_arrive_change_and_leave(desk: Page, address: str, state: ServerState) -> None:
-    open_console(desk, address, "p=incidents")
-    expect(desk.locator("#live")).to_have_attribute("data-state", "live")
-    centre = desk.evaluate("(c => [c.lng, c.lat])(santu.map.getCenter())")
-    row = {
-        "incident_id": "LIVE1", "lon": centre[0], "lat": centre[1], "category": "燃气泄漏<b>", "stage": "found",
-        "occurred_at": "2026-07-01T00:00:00Z", "severity": 2, "source": "sensor", "address": "<img src=x onerror=alert(1)>",
-    }  # fmt: skip
-    state.live.put([row])
-    first = desk.locator("#newest .incident").first
-    expect(first).to_contain_text("燃气泄漏<b>")
-    expect(first).to_contain_text("<img src=x onerror=alert(1)>")
-    assert desk.evaluate("santu.open.markers.has('LIVE1')")
-    first.click()
-    expect(desk.locator("#card-body")).to_contain_text("发现")
-    state.live.put([{**row, "stage": "handling"}], kind="stage")
-    expect(first.locator(".stage")).to_have_text("处置")
-    state.live.put([{**row, "stage": "closed"}], kind="stage")
-    expect(desk.locator("[data-id=LIVE1]")).to_have_count(0)
-    assert not desk.evaluate("santu.open.markers.has('LIVE1')")
-    state.live.fold([{**row, "stage": "closed"}])
-
-
 def test_coverage_and_blind_spots_are_on_the_video_map(desk: Page, address: str) -> None:
     open_console(desk, address, "p=video")
     expect(desk.locator("#shade")).to_have_value("ground_covered")
@@ -296,70 +220,6 @@ def test_coverage_and_blind_spots_are_on_the_video_map(desk: Page, address: str)
     expect(desk.locator("#tree")).to_contain_text("可视域")
     desk.locator("#map .rank", has_text=re.compile("^1$")).first.evaluate("node => node.click()")
     expect(desk.locator("#card-body .where")).to_contain_text("无覆盖")
-
-
-def test_a_camera_that_fails_is_redrawn_in_place(
-    desk: Page, address: str, state: ServerState, demo_small: City
-) -> None:
-    camera = demo_small.degrees("cameras").query("state == 'on' and secrecy == 0").iloc[9]
-    open_console(desk, address, f"p=video&m=18/{camera.geometry.y}/{camera.geometry.x}")
-    state.live.note("camera", camera.name, {"state": "defect"})
-    shown = """id => Object.values(santu.layers.shown.get('cameras').layer._vectorTiles)
-        .map(t => t._features[id]).filter(Boolean).map(f => f.feature.options.shape).pop()"""
-    desk.wait_for_function(f"id => ({shown})(id) === 'triangle'", arg=camera.name)
-
-
-def test_a_grid_that_becomes_hot_is_told(
-    desk: Page, address: str, state: ServerState, demo_small: City
-) -> None:
-    open_console(desk, address, "p=incidents")
-    expect(desk.locator("#live")).to_have_attribute("data-state", "live")
-    with desk.expect_response(lambda r: "/v1/hotspots/grids" in r.url, timeout=60_000):
-        state.live.note(
-            "hotspot", "G1", {"grid_id": "G1", "name": "某网格", "hot": True, "lon": 118.0, "lat": 36.79}
-        )
-    expect(desk.locator("#notice")).to_contain_text("新热点: 某网格")
-    expect(desk.locator("#alert-list")).to_contain_text("进入热点榜")
-
-
-def test_warnings_are_listed_as_they_come_and_lead_to_their_grid(
-    desk: Page, address: str, state: ServerState, demo_small: City
-) -> None:
-    open_console(desk, address, "p=incidents&lang=zh")
-    expect(desk.locator("#live")).to_have_attribute("data-state", "live")
-    expect(desk.locator("#alerts")).to_be_hidden()
-    grid = demo_small.degrees("grids").query("kind == 'base'").iloc[40]
-    inside = grid.geometry.representative_point()
-    body = {
-        "grid_id": grid.name, "name": grid["name"], "category": "盗窃", "observed": 9, "expected": 2.31, "lon": inside.x,
-        "lat": inside.y, "text": "预警：九起", "text_en": "Warning: nine",
-    }  # fmt: skip
-    state.live.note("warning", f"{grid.name}|盗窃", body)
-    line = desk.locator("#alert-list button")
-    expect(line).to_contain_text("盗窃：9 起，常态 2.3")
-    expect(desk.locator("#notice")).to_have_text("预警：九起")
-    desk.locator("body").press("e")
-    expect(line).to_contain_text("usually 2.3")
-    line.click()
-    expect(desk.locator("#card-body .chain")).to_contain_text(grid.name)
-    assert desk.evaluate("santu.map.getZoom()") >= 15
-    desk.locator("#alerts-clear").click()
-    expect(desk.locator("#alerts")).to_be_hidden()
-
-
-def test_events_come_without_web_sockets_too(desk: Page, address: str, state: ServerState) -> None:
-    desk.add_init_script("delete window.WebSocket")
-    open_console(desk, address, "p=incidents")
-    expect(desk.locator("#live")).to_have_attribute("data-state", "live")
-    assert desk.evaluate("santu.live.transport") == "sse"
-    row = {
-        "incident_id": "SSE1", "lon": 118.0, "lat": 36.79, "category": "盗窃", "stage": "found",
-        "occurred_at": "2026-07-01T00:00:00Z",
-    }  # fmt: skip
-    state.live.put([row])
-    expect(desk.locator("[data-id=SSE1]")).to_have_count(1)
-    state.live.put([{**row, "stage": "closed"}], kind="stage")
-    state.live.fold([{**row, "stage": "closed"}])
 
 
 def test_the_view_is_printed_by_the_server(desk: Page, address: str) -> None:
@@ -376,113 +236,3 @@ def test_a_link_put_into_the_address_line_is_followed(desk: Page, address: str) 
     expect(desk.locator("#preset-video")).to_have_attribute("aria-pressed", "true")
     expect(desk.locator("#pages a").first).to_have_attribute("href", re.compile("/planner#lang=en"))
     ready(desk)
-
-
-def test_a_city_of_grids_alone_says_what_is_missing_and_shows_its_first_incident(
-    page: Page, tiny_city: City
-) -> None:
-    state = ServerState(tiny_city)
-    with browser_tools.serving(create_app(state)) as url:
-        watch = browser_tools.Watch(page, (url, url.replace("http", "ws")))
-        open_console(page, url, "p=video&lang=zh")
-        expect(page.locator("#empty")).to_contain_text("santu import cameras")
-        page.locator("body").press("4")
-        expect(page.locator("#empty")).to_contain_text("santu import incidents")
-        expect(page.locator("#newest")).to_contain_text("还没有警情")
-        expect(page.locator("#live")).to_have_attribute("data-state", "live")
-        state.live.put([{"incident_id": "FIRST", "lon": 118.005, "lat": 36.805, "category": "盗窃", "stage": "found",
-                         "occurred_at": "2026-07-01T00:00:00Z"}])  # fmt: skip
-        page.locator("[data-id=FIRST]").click()
-        card = page.locator("#card-body")
-        for words in ("发现", "网格3", "没有监控点看得见此处", "没有风险评分", "没有设施数据"):
-            expect(card).to_contain_text(words.replace("没有风险评分", "此处没有风险评分"))
-        watch.check()
-
-
-def test_what_lies_outside_of_a_scope_is_refused_in_words(page: Page, demo_tiny: City) -> None:
-    grids = demo_tiny.degrees("grids")
-    mine, other = grids.query("level == 1").index[:2]
-    inside = grids.geometry[other].representative_point()
-    with browser_tools.serving(create_app(ServerState(demo_tiny, settings=Settings(roots=(mine,))))) as url:
-        open_console(page, url, f"p=people&lang=zh&at={inside.x},{inside.y}")
-        expect(page.locator("#card-body [role=alert]")).to_contain_text("超出您的可见范围")
-        box = page.locator("#search")
-        box.fill(other)
-        expect(page.locator("#found")).to_contain_text("没有找到")
-
-
-def test_says_how_far_behind_it_is_and_recovers(page: Page, demo_tiny: City) -> None:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    state = ServerState(demo_tiny)
-
-    def begin() -> tuple[uvicorn.Server, threading.Thread]:
-        server = uvicorn.Server(
-            uvicorn.Config(create_app(state), port=port, log_level="critical", timeout_graceful_shutdown=1)
-        )
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        until = time.monotonic() + 30
-        while not server.started and time.monotonic() < until:
-            time.sleep(0.02)
-        return server, thread
-
-    server, thread = begin()
-    open_console(page, f"http://127.0.0.1:{port}")
-    live = page.locator("#live")
-    expect(live).to_have_attribute("data-state", "live")
-    server.should_exit = True
-    thread.join(15)
-    expect(live).to_have_attribute("data-state", "behind", timeout=15_000)
-    expect(live).to_contain_text("落后 1 分钟")
-    expect(page.locator("#notice")).to_contain_text("与服务器的连接中断")
-    state.live.put([{"incident_id": "MISSED", "lon": 118.0, "lat": 36.8, "category": "盗窃", "stage": "found",
-                     "occurred_at": "2026-07-01T00:00:00Z"}])  # fmt: skip
-    server, thread = begin()
-    expect(live).to_have_attribute("data-state", "live", timeout=30_000)
-    expect(page.locator("[data-id=MISSED]")).to_have_count(1, timeout=10_000)
-    expect(page.locator("#notice")).to_be_hidden()
-    server.should_exit = True
-    thread.join(15)
-
-
-def test_a_layer_that_fails_says_so_and_can_be_tried_again(desk: Page, address: str) -> None:
-    desk.route("**/tiles/hazards/**", lambda route: route.fulfill(status=500, body="{}"))
-    open_console(desk, address, "p=hazards")
-    again = desk.locator(".layer.on button.badge.bad")
-    expect(again).to_contain_text("载入失败")
-    desk.unroute("**/tiles/hazards/**")
-    again.click()
-    ready(desk)
-    expect(again).to_have_count(0)
-    assert painted(desk, "hazards") > 50
-    desk.watch.errors.clear()  # the refused tiles
-
-
-def test_an_empty_city_says_what_to_do(page: Page) -> None:
-    city = City("空城", crs="EPSG:4548", tables={}, versions={})
-    with browser_tools.serving(create_app(ServerState(city))) as url:
-        watch = browser_tools.Watch(page, (url,))
-        open_console(page, url)
-        expect(page.locator("#empty")).to_contain_text("santu import grids")
-        watch.check()
-
-
-@pytest.mark.parametrize("size", [DESK, WALL], ids=["desk", "wall"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_fits_the_screen_and_has_no_serious_accessibility_fault(
-    desk: Page, address: str, size: dict[str, int], theme: str
-) -> None:
-    desk.set_viewport_size(size)
-    open_console(desk, address, f"p=incidents&theme={theme}&at=117.9950,36.7900")
-    expect(desk.locator("#card-body .chain")).to_be_visible()
-    assert desk.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    for control in ("#search", "#live", "#theme", "#time", "#preset-video", "#card", "#newest"):
-        box = desk.locator(control).bounding_box()
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= size["width"] + 1
-        assert box["y"] + box["height"] <= size["height"] + 1
-    found = Axe().run(desk)
-    serious = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
-    assert not serious, json.dumps([(v["id"], [n["target"] for n in v["nodes"]][:5]) for v in serious])

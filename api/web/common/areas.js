@@ -26,14 +26,14 @@ const AreaTiles = L.GridLayer.extend({
     const stop = new AbortController();
     this.asked.set(canvas, stop);
     fetch(address, { signal: stop.signal }).then((r) => r.arrayBuffer()).then((bytes) => {
-      if (bytes.byteLength && this._map) paint(canvas, side, new Uint8Array(bytes), this.styles);
+      if (bytes.byteLength && this._map) paint(canvas, side, new Uint8Array(bytes), this.styles, coords.z);
       done(null, canvas);
     }).catch(() => done(null, canvas));
     return canvas;
   },
 });
 
-function paint(canvas, side, bytes, styles) {
+function paint(canvas, side, bytes, styles, zoom) {
   const ratio = Math.min((window.devicePixelRatio || 1) * Math.max(stretched(), 1), 2);
   canvas.width = side * ratio;
   canvas.height = side * ratio;
@@ -42,11 +42,11 @@ function paint(canvas, side, bytes, styles) {
   ctx.lineJoin = 'round';
   ctx.lineCap = 'round';
   const reader = new Reader(bytes);
-  reader.each(bytes.length, (field, end) => { if (field === 3) layer(ctx, side, reader, end, styles); });
+  reader.each(bytes.length, (field, end) => { if (field === 3) layer(ctx, side, reader, end, styles, zoom); });
 }
 
 /** One layer of a tile: its features come before the keys and values that they point to. */
-function layer(ctx, side, reader, end, styles) {
+function layer(ctx, side, reader, end, styles, zoom) {
   const features = [];
   const keys = [];
   const values = [];
@@ -65,7 +65,7 @@ function layer(ctx, side, reader, end, styles) {
   const valueOf = (i) => { known[i] ??= value(reader, values[2 * i], values[2 * i + 1]); return known[i]; };
   for (let i = 0; i < features.length; i += 2) {
     const found = feature(reader, features[i], features[i + 1], keys, valueOf);
-    const look = style(found.properties);
+    const look = style(found.properties, zoom);
     if (!look || Array.isArray(look)) continue;
     const id = `${found.type}${look.fill}${look.fillColor}${look.fillOpacity}${look.color}${look.weight}${look.hatch}`;
     if (!looks.has(id)) looks.set(id, { look, type: found.type, places: [] });

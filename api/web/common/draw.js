@@ -163,7 +163,7 @@ export function themed(style) {
 /** Leaflet's options for a feature of a layer, as a function of its properties. */
 export function styleOf(layer) {
   const style = themed(layer.style);
-  return (p) => {
+  return (p, zoom) => {
     if (p.count !== undefined) return layer.crowd === 'density' ? cell(layer, p) : cluster(p);
     const entry = entryOf(style, p);
     if (!entry) return [];
@@ -172,7 +172,7 @@ export function styleOf(layer) {
       return { shape: 'text', text: p[style.label] || '', color: entry.colour, bold: level === 1, size: (level === 1 ? 15 : level === 2 ? 13 : 12) * big, radius: 1 };
     }
     if (layer.geometry === 'line') return { color: baseColour(layer, p, entry.colour), weight: big * style.weight * (p.rank === undefined ? 1 : [2.4, 1.8, 1.2, 0.8][p.rank]), opacity: 1 };
-    if (layer.geometry === 'polygon') return area(layer, style, entry, p);
+    if (layer.geometry === 'polygon') return area(layer, style, entry, p, zoom);
     const mark = markOf(style, p);
     const rim = dark ? '#0b1016' : '#ffffff';
     return { shape: entry.shape, radius: style.radius, fill: true, fillColor: entry.colour, fillOpacity: 0.95, color: mark ? mark.colour : rim, weight: mark ? style.mark.weight : 1 };
@@ -197,7 +197,13 @@ export function baseColour(layer, p, colour) {
   return Array.isArray(other) ? other[p.rank ?? 3] : other || colour;
 }
 
-function area(layer, style, entry, p) {
+/** Borders of shapes that are small on the screen are drawn thinner, or a city of 15,000 grids is all border. */
+function share(layer, zoom) {
+  const wide = layer.size_m && zoom !== undefined ? layer.size_m / (156543.034 / 2 ** zoom) : Infinity;
+  return Math.min(Math.max((wide - 6) / 40, 0), 1);
+}
+
+function area(layer, style, entry, p, zoom) {
   const ranked = style.by === 'rank';
   const colour = baseColour(layer, p, entry.colour);
   const empty = ranked && Number(entry.value) < 0;
@@ -207,7 +213,7 @@ function area(layer, style, entry, p) {
   return {
     hatch: mark?.colour,
     fill: style.opacity > 0, fillColor: colour, fillOpacity: empty && Number(entry.value) === -1 ? 0.08 : ranked && dark ? 0.62 : style.opacity,
-    stroke: style.weight > 0, color: border, weight: style.weight, opacity: ranked ? 0.55 : 0.9,
+    stroke: style.weight > 0, color: border, weight: Math.max(style.weight * share(layer, zoom), 0.3) / stretch, opacity: ranked ? 0.55 : 0.9,
   };
 }
 

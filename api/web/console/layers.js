@@ -76,7 +76,7 @@ export class Layers {
       const query = this.query('grids', grids, shade.indicator ? { indicator: shade.indicator, fields: 'rank' } : { fields: 'grid_id' });
       this.legend = { ...grids, ...shade, geometry: 'polygon' };
       const draw = styleOf({ ...grids, style: shade.style });
-      const style = shade.values ? (p) => draw({ ...p, rank: shade.values.get(p.grid_id) ?? -1 }) : draw;
+      const style = shade.values ? (p, zoom) => draw({ ...p, rank: shade.values.get(p.grid_id) ?? -1 }, zoom) : draw;
       const version = shade.indicator ? shade.version : this.config.versions[grids.name];
       return { url: tileUrl(grids.name, query, version), styles: { [grids.name]: style }, members: [grids], key: `shade:${state.shade}:${shade.version}?${query}|${state.theme}|${version}` };
     } catch (error) {

@@ -18,6 +18,7 @@ import { Timeline } from './time.js';
 import { Tree } from './tree.js';
 
 const L = window.L;
+const NEAR = 0.2; // of a zoom step
 const app = { ready: false };
 window.santu = app; // for tests and for the curious
 
@@ -53,6 +54,7 @@ function start(config) {
   if (state.view) map.setView([state.view[1], state.view[2]], state.view[0]);
   else map.fitBounds([[south, west], [north, east]], { paddingTopLeft: [20, 20], paddingBottomRight: [20, 4 * parseFloat(getComputedStyle(document.documentElement).fontSize)], animate: false }); // clear of the time line
   map.options.zoomSnap = 1;
+  if (Math.abs(map.getZoom() - Math.round(map.getZoom())) < NEAR) map.setZoom(Math.round(map.getZoom()), { animate: false }); // tiles that are not stretched move faster
   setStretch(map.getZoom());
 
   app.card = new Card(map, config);

@@ -34,8 +34,8 @@ class Side {
   /** Grids and basemap in the colours of the theme. */
   paint() {
     for (const layer of this.tiles || []) this.map.removeLayer(layer);
-    const look = styleOf({ geometry: 'polygon', style: groundStyle(this.config) });
-    const ground = this.config.empty ? null : this.layer(this.config.grids, { [this.config.grids]: (p) => look({ ...p, rank: rankOf(this.shares(p.grid_id)) }) }, 2);
+    const look = styleOf({ geometry: 'polygon', style: groundStyle(this.config), size_m: this.config.size_m });
+    const ground = this.config.empty ? null : this.layer(this.config.grids, { [this.config.grids]: (p, zoom) => look({ ...p, rank: rankOf(this.shares(p.grid_id)) }, zoom) }, 2);
     const group = (name, z) => this.layer(name, Object.fromEntries(this.config.groups[name].map((m) => [m.name, styleOf(m)])), z);
     this.ground = ground;
     this.tiles = [['basemap', 1], ['borders', 3], ['grid_labels', 4]].filter(([name]) => this.config.groups[name]).map(([name, z]) => group(name, z));

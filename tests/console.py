@@ -1,0 +1,26 @@
+"""The console in tests: how to open it and to see that it has drawn."""
+
+from playwright.sync_api import Page
+
+WALL, DESK = {"width": 3840, "height": 2160}, {"width": 1366, "height": 768}
+
+
+def open_console(page: Page, address: str, link: str = "", *, path: str = "/") -> None:
+    page.goto(f"{address}{path}#{link}" if link else f"{address}{path}")
+    ready(page)
+
+
+def ready(page: Page) -> None:
+    page.wait_for_function("document.documentElement.dataset.ready === 'true'", timeout=60_000)
+
+
+def painted(page: Page, layer: str) -> int:
+    """How many pixels of a layer's canvases are not transparent."""
+    return page.evaluate(
+        """name => [...document.querySelectorAll(`.tiles-${name} canvas`)].reduce((sum, c) => {
+            const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+            for (let i = 3; i < d.length; i += 4 * 7) sum += d[i] > 0;
+            return sum;
+        }, 0)""",
+        layer,
+    )
