@@ -70,7 +70,8 @@ def quotient(value, power):  # type: ignore[no-untyped-def]
 def read_list(text, at, found, powers):  # type: ignore[no-untyped-def]
     """Read decimals up to `]`: how many, and the place behind it, or (0, 0).
 
-    The last byte of `text` must be `}`, so that every loop over digits or spaces ends inside.
+    The last byte of `text` must be `}`, so that every loop over digits or spaces ends inside. The loop over digits
+    stands here twice: as a function, even inlined, it makes the whole two and a half times slower.
     """
     count = 0
     end = len(text)
