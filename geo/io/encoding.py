@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import charset_normalizer
 
 from geo.errors import BadInputError
+from geo.io import headers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 BLOCK = 1 << 20
+CHINESE = ("gb18030", "cp950")
+_CELLS = re.compile(r"[,;|\t，；]")
+_COMMON_SHARE = 0.15
+_TITLE_LINES = 4  # a title and two rows of headers come before the first row at most
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -67,8 +74,7 @@ def detect(path: Path, declared: str = "auto") -> Encoding:
     -------
     Encoding
         ``utf-8`` for an empty or ASCII file; else the byte-order mark's; else UTF-8 if every byte fits; else
-        the one of GB18030, CP950 (Big5), Shift-JIS and EUC-KR that decodes with the fewest faults and the
-        most common characters; else what `charset_normalizer` finds.
+        what `of_bytes` says.
 
     Raises
     ------
@@ -102,16 +108,47 @@ def detect(path: Path, declared: str = "auto") -> Encoding:
 
 
 def of_bytes(sample: bytes) -> Encoding:
-    """Return the encoding of bytes that are not UTF-8 (their beginning may be inside a character)."""
-    scores = {name: _score(sample, name) for name in ("gb18030", "cp950", "shift_jis", "euc_kr")}
-    best = max(scores, key=lambda name: scores[name])
-    if scores[best] > 0.25:
+    """Return the encoding of bytes that are not UTF-8 (their beginning may be inside a character).
+
+    The one of GB18030 and CP950 (Big5) in which more of the first lines' cells are known headers; else the one
+    with the more common characters; else GB18030 if every character is one of GB 2312; else what
+    `charset_normalizer` finds. It is asked last: a short Chinese file is also a faultless row of hangul.
+    """
+    known = {name: _known(sample, name) for name in CHINESE}
+    best = max(CHINESE, key=lambda name: len(known[name]))
+    if len(known[best]) > min(map(len, known.values())):
+        return Encoding(best, f"known headers: {', '.join(known[best][:5])}")
+    scores = {name: _score(sample, name) for name in CHINESE}
+    best = max(CHINESE, key=lambda name: scores[name])
+    if scores[best] > _COMMON_SHARE:
         others = ", ".join(f"{n} {s:.2f}" for n, s in scores.items() if n != best)
         return Encoding(best, f"common characters {scores[best]:.2f} (else {others})")
+    if _gb2312(sample):
+        return Encoding("gb18030", "every character is one of GB 2312")
     found = charset_normalizer.from_bytes(sample[:BLOCK]).best()
     if found is not None:
         return Encoding(codecs.lookup(found.encoding).name, "statistics of its bytes")
     return Encoding("latin-1", "no encoding fits; every byte kept")
+
+
+def _gb2312(sample: bytes) -> bool:
+    try:
+        sample.decode("gb2312")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _certain(characters: set[str]) -> bool:
+    """Whether characters read as UTF-8 cannot be GB 2312 read wrongly: three bytes long, or Latin with accents."""
+    return any(c > "\u07ff" for c in characters) or all(c < "\u0180" for c in characters)
+
+
+def _known(sample: bytes, name: str) -> list[str]:
+    """Cells of the first lines that are headers of the dictionary, written with other letters than ASCII."""
+    lines = sample[: 64 << 10].decode(name, "replace").splitlines()[:_TITLE_LINES]
+    cells = (cell.strip(' "\t') for line in lines for cell in _CELLS.split(line))
+    return [cell for cell in cells if not cell.isascii() and headers.known(cell)]
 
 
 def _wide(head: bytes) -> str:
@@ -129,23 +166,30 @@ def _wide(head: bytes) -> str:
 def _not_utf8(path: Path) -> bytes | None:
     """None if the file is UTF-8, else about a megabyte of its lines that hold something other than ASCII.
 
-    A file of which under one character in a thousand breaks UTF-8 is UTF-8 with damaged rows.
+    A file of which under one character in a thousand breaks UTF-8 is UTF-8 with damaged rows; one that is UTF-8 by
+    chance (诈骗 alone is also two Armenian letters) is not.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    odd: set[str] = set()
     with path.open("rb") as file:
         try:
             while block := file.read(BLOCK):
-                decoder.decode(block)
+                text = decoder.decode(block)
+                if not text.isascii() and max(odd, default="") < "\u0800":
+                    odd.update(c for c in set(text) if c > "\x7f")
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             pass
         else:
-            return None
+            if _certain(odd) or not _gb2312("".join(odd).encode()):
+                return None
         file.seek(0)
         kept = bytearray()
         while len(kept) < BLOCK and (block := file.read(BLOCK)):
             kept += b"\n".join(line for line in block.split(b"\n") if not line.isascii())
     sample = bytes(kept)
+    if odd and not _certain(odd):
+        return sample
     text = sample.decode("utf-8", "replace")
     wide = sum(c > "\x7f" for c in text)
     if text.count("\ufffd") < 0.001 * wide:
@@ -154,16 +198,17 @@ def _not_utf8(path: Path) -> bytes | None:
 
 
 def _score(sample: bytes, name: str) -> float:
-    """Share of the non-ASCII characters that are common, less ten times the share of faults."""
-    text = sample.decode(name, "replace")
-    wide = [c for c in text if c > "\x7f"]
-    if not wide:
+    """Share of the non-ASCII characters that are common, less ten times the share of faults.
+
+    A character that comes n times weighs √n: one word in every row is not all that a file says.
+    """
+    counts = Counter(c for c in sample.decode(name, "replace") if c > "\x7f")
+    weight = {c: n**0.5 for c, n in counts.items()}
+    if not weight:
         return 0.0
-    faults = sum(c == "\ufffd" or "\ue000" <= c <= "\uf8ff" for c in wide) / len(wide)
-    if name in ("shift_jis", "euc_kr"):  # kana and hangul are their commonest characters
-        common = sum("\u3040" <= c <= "\u30ff" or "\uac00" <= c <= "\ud7a3" or c in _COMMON for c in wide)
-        return common / len(wide) * 0.9 - 10 * faults
-    return sum(c in _COMMON for c in wide) / len(wide) - 10 * faults
+    faults = sum(w for c, w in weight.items() if c == "\ufffd" or "\ue000" <= c <= "\uf8ff")
+    common = sum(w for c, w in weight.items() if c in _COMMON)
+    return (common - 10 * faults) / sum(weight.values())
 
 
 class Utf8Stream(io.RawIOBase):

@@ -34,6 +34,21 @@ def test_the_encoding_is_found_and_reported(tmp_path, name, text):
     assert table["name"].iloc[0] == text.split("\n")[1].split(",")[1]
 
 
+@pytest.mark.parametrize("head", ["警情编号,经度,纬度,类别", "id,lon,lat,category", "x,y,z,type"])
+@pytest.mark.parametrize("word", ["盗窃", "诈骗", "枪机", "斗殴", "噪音扰民", "玫瑰苑"])
+def test_one_word_in_every_row_does_not_make_a_file_korean(tmp_path, head, word):
+    path = tmp_path / "c.csv"
+    path.write_bytes((head + "\n" + f"J1,118.01,36.80,{word}\n" * 60).encode("gb18030"))
+    assert encoding.detect(path).name == "gb18030"
+
+
+@pytest.mark.parametrize("word", ["竊盜", "車禍", "監視器", "鬥毆"])
+def test_one_word_in_every_row_of_big5(tmp_path, word):
+    path = tmp_path / "c.csv"
+    path.write_bytes(("編號,經度,緯度,類別\n" + f"J1,121.51,25.03,{word}\n" * 60).encode("cp950"))
+    assert encoding.detect(path).name == "cp950"
+
+
 def test_ascii_for_a_megabyte_and_chinese_after(tmp_path):
     path = tmp_path / "c.csv"
     rows = "".join(f"c{i},road {i},118.01,36.80\n" for i in range(60_000))

@@ -452,3 +452,14 @@ class TestInterleaved:
                 *place.lonlat(xy), reference=place.reference("areas", "roads"), table="cameras", area=codes
             )
             assert found.verdict in ("wgs84", "unknown"), found.message
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_that_stand_anywhere_are_not_two_systems(demo, seed):
+    """Points at random, near to each other, fit some shift by chance; more of them do so no better."""
+    rng = np.random.default_rng(seed)
+    reference = Reference.of({n: demo.table(n) for n in ("grids", "roads", "buildings")}, crs=demo.crs)
+    middle = shapely.get_coordinates(demo.degrees("buildings").geometry.iloc[2000].centroid)[0]
+    for count in (60, 400):
+        lon, lat = middle[:, None] + rng.uniform(-0.01, 0.01, (2, count))
+        assert verdict(lon, lat, reference=reference).verdict in ("unknown", "wgs84")
