@@ -14,13 +14,14 @@ def ready(page: Page) -> None:
     page.wait_for_function("document.documentElement.dataset.ready === 'true'", timeout=60_000)
 
 
-def painted(page: Page, layer: str) -> int:
-    """How many pixels of a layer's canvases are not transparent."""
-    return page.evaluate(
-        """name => [...document.querySelectorAll(`.tiles-${name} canvas`)].reduce((sum, c) => {
+def shows(page: Page, layer: str, least: int) -> None:
+    """Wait until more than some pixels (one of seven is looked at) of a layer's canvases are not transparent."""
+    page.wait_for_function(
+        """([name, least]) => [...document.querySelectorAll(`.tiles-${name} canvas`)].reduce((sum, c) => {
             const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
             for (let i = 3; i < d.length; i += 4 * 7) sum += d[i] > 0;
             return sum;
-        }, 0)""",
-        layer,
+        }, 0) > least""",
+        arg=[layer, least],
+        timeout=20_000,
     )

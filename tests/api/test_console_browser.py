@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from geo.city import City
-from tests.console import open_console, painted, ready
+from tests.console import open_console, ready, shows
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("console")]
 
@@ -16,7 +16,7 @@ def test_opens_with_layers_drawn_and_a_small_document(desk: Page, address: str) 
     open_console(desk, address)
     expect(desk.locator("#city")).to_have_text("云川市")
     for layer in ("basemap", "borders", "shade", "incidents"):
-        assert painted(desk, layer) > 200, layer
+        shows(desk, layer, 200)
     expect(desk.locator("#live")).to_have_attribute("data-state", "live")
     assert desk.locator("#newest .incident").count() > 10
     assert len(desk.request.get(address).body()) < 20_000
@@ -33,7 +33,7 @@ def test_presets_by_key_show_their_layers(desk: Page, address: str, key: str, na
     expect(desk.locator(f"#preset-{name}")).to_have_attribute("aria-pressed", "true")
     desk.wait_for_function("n => document.querySelector(`.tiles-${n}`) !== null", arg=layer)
     ready(desk)
-    assert painted(desk, layer) > 50
+    shows(desk, layer, 50)
     assert f"p={name}" in desk.url
 
 
@@ -189,7 +189,7 @@ def test_grids_of_another_date(desk: Page, address: str) -> None:
     with desk.expect_request(lambda r: "/tiles/grids/" in r.url and "as_of=2025-12-31" in r.url):
         desk.locator("#as-of").fill("2025-12-31")
     ready(desk)
-    assert painted(desk, "shade") > 200
+    shows(desk, "shade", 200)
 
 
 def test_theme_language_panel_and_help_by_key(desk: Page, address: str) -> None:
@@ -210,13 +210,13 @@ def test_theme_language_panel_and_help_by_key(desk: Page, address: str) -> None:
     expect(desk.locator("#help")).to_be_hidden()
     desk.locator("#layer-cameras").evaluate("node => node.click()")
     ready(desk)
-    assert painted(desk, "cameras") > 50
+    shows(desk, "cameras", 50)
 
 
 def test_coverage_and_blind_spots_are_on_the_video_map(desk: Page, address: str) -> None:
     open_console(desk, address, "p=video")
     expect(desk.locator("#shade")).to_have_value("ground_covered")
-    assert painted(desk, "shade") > 200
+    shows(desk, "shade", 200)
     expect(desk.locator("#tree")).to_contain_text("可视域")
     desk.locator("#map .rank", has_text=re.compile("^1$")).first.evaluate("node => node.click()")
     expect(desk.locator("#card-body .where")).to_contain_text("无覆盖")

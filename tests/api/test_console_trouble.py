@@ -11,7 +11,7 @@ from api.settings import Settings
 from api.state import ServerState
 from geo.city import City
 from tests import browser as browser_tools
-from tests.console import DESK, WALL, open_console, painted, ready
+from tests.console import DESK, WALL, open_console, ready, shows
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("console")]
 
@@ -58,7 +58,7 @@ def test_a_layer_that_fails_says_so_and_can_be_tried_again(desk: Page, address: 
     again.click()
     ready(desk)
     expect(again).to_have_count(0)
-    assert painted(desk, "hazards") > 50
+    shows(desk, "hazards", 50)
     desk.watch.errors.clear()  # the refused tiles
 
 

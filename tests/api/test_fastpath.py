@@ -39,9 +39,14 @@ class Spy:
 def both(state, **options):
     """Ports of two servers of one city, with and without the short way, and what reaches the first one's application."""
     spy = Spy(asgi(state))
+    options = {
+        "access_log": False,
+        "timeout_keep_alive": 60,
+        **options,
+    }  # the first answer compiles what it needs
     with (
-        browser.serving(spy, http=connection(state), access_log=False, **options) as short,
-        browser.serving(asgi(state), http="httptools", access_log=False, **options) as long,
+        browser.serving(spy, http=connection(state), **options) as short,
+        browser.serving(asgi(state), http="httptools", **options) as long,
     ):
         yield urlsplit(short).port, urlsplit(long).port, spy.seen
 

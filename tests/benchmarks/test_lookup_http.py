@@ -211,7 +211,7 @@ def test_requests_at_city_scale(tmp_path, capsys):
 
 def rate_of_posts(port, requests, pid):
     found, answers = [], tools.ask(port, requests[:8], connections=4)
-    for _ in range(3):
+    for _ in range(9):  # a clock of 10 ms counts what the server prepares beside it, too
         begin = tools.process_cpu_s(pid)
         answers = tools.ask(port, requests, connections=4)
         found.append(len(requests) / max(tools.process_cpu_s(pid) - begin, 0.01))
