@@ -95,6 +95,8 @@ class Level:
 
     def encoded(self, position: Positions) -> pa.DictionaryArray:
         """Codes by position as positions in a list of the codes that occur, or of all if those are few; null for -1."""
+        if len(self) == 0:
+            return pa.DictionaryArray.from_arrays(pa.nulls(len(position), pa.int32()), self.words)
         outside = position < 0
         if len(self) > len(position):
             met = np.zeros(len(self) + 1, bool)
@@ -106,7 +108,7 @@ class Level:
         else:
             words = self.words
         return pa.DictionaryArray.from_arrays(
-            pa.array(position, mask=outside if outside.any() else None), words
+            pa.array(position, mask=outside if outside.any() else None), words, safe=False
         )
 
     def grid(self, position: int) -> dict[str, Any]:

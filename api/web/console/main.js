@@ -102,9 +102,13 @@ function substitute(config) {
 let redrawing = 0;
 const REDRAW_MS = 80;
 
-/** The panel, drawn once for all that changes within a moment. */
+/** The panel, drawn once for all that changes within a moment, but not under a pressed pointer: its click would be lost. */
 function soon() {
-  redrawing ||= setTimeout(() => { redrawing = 0; app.tree?.render(); }, REDRAW_MS);
+  redrawing ||= setTimeout(() => {
+    redrawing = 0;
+    if (document.querySelector('#tree:active, #filters:active')) soon();
+    else app.tree?.render();
+  }, REDRAW_MS);
 }
 
 /** Parts follow the names that changed. */
