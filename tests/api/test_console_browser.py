@@ -213,6 +213,20 @@ def test_theme_language_panel_and_help_by_key(desk: Page, address: str) -> None:
     shows(desk, "cameras", 50)
 
 
+def test_areas_have_the_colour_of_their_value(desk: Page, address: str) -> None:
+    """Ground seen once, the commonest, is drawn as such: every property of a feature is read."""
+    open_console(desk, address, "p=video&m=16/36.7905/117.995&shade=&on=coverage_times")
+    shows(desk, "coverage_times", 200)
+    once = desk.evaluate(
+        """[...document.querySelectorAll('.tiles-coverage_times canvas')].reduce((sum, c) => {
+            const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+            for (let i = 0; i < d.length; i += 4) if (d[i + 3] > 100) sum[d[i] > 140 ? 0 : 1] += 1;
+            return sum;
+        }, [0, 0])"""
+    )
+    assert once[0] > once[1] > 0, once
+
+
 def test_coverage_and_blind_spots_are_on_the_video_map(desk: Page, address: str) -> None:
     open_console(desk, address, "p=video")
     expect(desk.locator("#shade")).to_have_value("ground_covered")

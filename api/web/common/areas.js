@@ -123,8 +123,9 @@ function trace(ctx, reader, from, to, scale) {
   }
 }
 
-/** The single field of a value. */
+/** The single field of a value; the reader stays where it was, in the middle of a feature. */
 function value(reader, from, end) {
+  const before = reader.at;
   let found = null;
   reader.at = from;
   reader.each(end, (field, stop) => {
@@ -134,6 +135,7 @@ function value(reader, from, end) {
   }, (field, number) => {
     found = field === 6 ? (number % 2 ? -(number + 1) / 2 : number / 2) : field === 7 ? Boolean(number) : number;
   });
+  reader.at = before;
   return found;
 }
 
