@@ -45,6 +45,7 @@ PLAIN = re.compile(
 ).fullmatch
 HOSTS = re.compile(rb"^host:[ \t]*(.*?)[ \t]*\r$", re.IGNORECASE | re.MULTILINE).findall
 REMEMBERED = 1000  # clients send the same lines again and again
+LONGEST = 4096  # bytes of header lines; longer ones are the application's, and none is remembered
 HEAD = b"HTTP/1.1 200 OK\r\n%bcontent-length: "
 TAIL = b"\r\n%b\r\n" % b"".join(b"%b: %b\r\n" % line for line in JSON)
 
@@ -83,7 +84,7 @@ class ShortWay:
         """Whether header lines are plain and name this server."""
         if lines in self._plain:
             return True
-        hosts = HOSTS(lines) if PLAIN(lines) else ()
+        hosts = HOSTS(lines) if len(lines) <= LONGEST and PLAIN(lines) else ()
         if len(hosts) != 1 or not answers_to(hosts[0].decode("latin-1"), self._hosts):
             return False
         if len(self._plain) >= REMEMBERED:

@@ -59,7 +59,7 @@ def _facts(city: City, scope: Scope) -> dict[str, Any]:
         "name": city.name,
         "timezone": city.timezone,
         "bounds": bounds,
-        "extent": _extent(city),
+        "extent": _extent(city, scope),
         "finest": catalog.deepest_grids(city),
         "layers": {e.name: _layer(city, e, scope) for e in entries},
         "groups": groups,
@@ -84,10 +84,14 @@ def _facts(city: City, scope: Scope) -> dict[str, Any]:
     }
 
 
-def _extent(city: City) -> list[float] | None:
-    """West, south, east, north in degrees of everything that is drawn, a little widened; None: nothing is."""
+def _extent(city: City, scope: Scope) -> list[float] | None:
+    """West, south, east, north in degrees of all that a role sees, a little widened; None: nothing, or a part of a city."""
+    if not scope.whole_city:
+        return None
     drawn = {"grids_history", *(t for e in catalog.LAYERS.values() for t in e.tables)}
-    frames = [city.degrees(n) for n in sorted(drawn) if schema.table(n).geometry]
+    frames = [city.degrees(n) for n in sorted(drawn - {"cameras"}) if schema.table(n).geometry]
+    cameras = city.degrees("cameras")
+    frames.append(cameras[visible_cameras(cameras, scope)])
     boxes = np.array([f.total_bounds for f in frames if len(f)]).reshape(-1, 4)
     if not np.isfinite(boxes).any():
         return None

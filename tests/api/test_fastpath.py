@@ -361,3 +361,10 @@ def test_many_kinds_of_header_lines_are_not_all_remembered(connected):
         made.data_received(request(more=(f"User-Agent: {i}",)))
     assert (len(made.transport.written), made.loop.tasks) == (2500, 0)
     assert len(made.short._plain) <= 1000
+
+
+def test_very_long_headers_are_the_applications(servers, reached):
+    with Talk(servers[0]) as short:
+        head, _ = short.ask(request(more=("User-Agent: " + "a" * 5000,)))
+    assert head.startswith(b"HTTP/1.1 200")
+    assert len(reached) == 1

@@ -163,3 +163,17 @@ def test_a_print_of_a_town_shows_no_other(city: City, town: str) -> None:
     fewer = city.with_table("cameras", city.degrees("cameras")[allowed], replace=True)
     assert whole == picture.picture(fewer, view, scope=scope)
     assert whole != picture.picture(city, view, scope=Scope())
+
+
+def test_the_extent_of_the_map_tells_nothing_of_a_secret_camera(city: City, client: TestClient) -> None:
+    far = city.degrees("cameras").iloc[[0]].copy()
+    far["geometry"] = shapely.Point(118.9, 36.9)
+    moved = city.with_table("cameras", far)
+
+    def east(**given: str) -> float:
+        answer = TestClient(create_app(ServerState(moved, Settings(**given)))).get("/console/config.json")
+        return float(answer.json()["extent"][2])
+
+    assert east(role="operator") < 118.5
+    assert east(role="admin") > 118.9
+    assert client.get("/console/config.json").json()["extent"] is None  # of one town
