@@ -23,18 +23,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 
-from geo import covered, indicators, schema
+from geo import covered, schema
 from geo.errors import UnknownNameError
-from layers import hot, style, watched
+from layers import hot, rows, style, watched
 from layers.style import Style
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import geopandas as gpd
 
     from geo.city import City
 
@@ -46,7 +46,7 @@ GRID_FIELDS = ("grid_id", "name", "level", "kind", "parent_id", "parent", "staff
 class Layer:
     """One layer of the map; the module's text says what each part does.
 
-    `ramp` is set for layers of grids, which take an indicator (`?indicator=open_hazards`); `zoom` names a
+    `grids` is set for layers of grids, which take an indicator (`?indicator=open_hazards`); `zoom` names a
     column with the first zoom of each row.
     """
 
@@ -162,135 +162,11 @@ _FIELD_ZH = {
     "absurd": "荒谬参数",
 }  # fmt: skip
 
-# -- rows -------------------------------------------------------------------------------------------------------
-
-
-def _table(name: str) -> Callable[[City], gpd.GeoDataFrame]:
-    return lambda city: city.degrees(name)
-
-
-def _with_key(name: str) -> Callable[[City], gpd.GeoDataFrame]:
-    def rows(city: City) -> gpd.GeoDataFrame:
-        frame = city.degrees(name)
-        return frame.assign(**{schema.table(name).key: frame.index})
-
-    return rows
-
-
-def _grids(*levels: int, dedicated: bool = False) -> Callable[[City], gpd.GeoDataFrame]:
-    """Rows of some grid levels, with the name of the grid above."""
-
-    def rows(city: City) -> gpd.GeoDataFrame:
-        grids = city.degrees("grids")
-        special = (grids["kind"] == "dedicated").to_numpy(dtype=bool)
-        level = grids["level"].to_numpy(dtype=np.int64, na_value=0)
-        chosen = grids[special if dedicated else np.isin(level, levels) & ~special]
-        above = grids["name"].reindex(chosen["parent_id"]).to_numpy()
-        return chosen.assign(grid_id=chosen.index, parent=above)
-
-    return rows
-
 
 def deepest_grids(city: City) -> str:
     """Name of the grid layer to colour: base grids, or the finest level that the city has."""
     level = city.degrees("grids")["level"].to_numpy(dtype=np.int64, na_value=0)
     return next((n for n, k in (("grids", 3), ("villages", 2), ("towns", 1)) if (level == k).any()), "grids")
-
-
-def _grid_labels(city: City) -> gpd.GeoDataFrame:
-    """One point inside each grid, its name, and the zooms at which the name fits into the grid.
-
-    Names are written from the zoom at which the grid is about 110 px wide (towns: 72) until it is eight times that, where
-    the next level takes over; the finest level stays.
-    """
-    grids = city.degrees("grids")
-    level = grids["level"].to_numpy(dtype=np.int64, na_value=0)
-    side_m = np.sqrt(np.maximum(city.grids.area.to_numpy(), 1.0))
-    wide_px = np.where(level == 1, 72, 110)  # towns are few: their names may stand closer
-    first = np.ceil(np.log2(wide_px * 156543.03 * _cos_latitude(grids) / side_m))
-    finest = level.max(initial=0)
-    return gpd.GeoDataFrame(
-        {
-            "grid_id": grids.index,
-            "name": grids["name"].fillna(pd.Series(grids.index, index=grids.index)),
-            "level": grids["level"],
-            "zoom_from": np.clip(first, 7, 17).astype(int),
-            "zoom_to": np.where(level < finest, np.clip(first + 3, 9, 22), 22).astype(int),
-        },
-        geometry=shapely.point_on_surface(grids.geometry.to_numpy()),
-        index=grids.index,
-        crs=grids.crs,
-    )
-
-
-def _cos_latitude(frame: gpd.GeoDataFrame) -> float:
-    if frame.empty:
-        return 1.0
-    _, south, _, north = frame.total_bounds
-    return float(np.cos(np.radians((south + north) / 2)))
-
-
-def _hazards(city: City) -> gpd.GeoDataFrame:
-    """Hazards not yet fixed; overdue by the data's own now."""
-    hazards = city.degrees("hazards")
-    open_ = hazards[hazards["fixed_at"].isna()]
-    late = (open_["due_at"] < indicators.latest(city)).to_numpy(dtype=bool)
-    kinds = {f"n_{k}": (open_["kind"] == k).to_numpy(dtype=bool) for k in schema.HAZARD_KINDS}
-    return open_.assign(
-        hazard_id=open_.index, overdue=late.astype(np.int64), level=open_["level"].fillna(0), **kinds
-    )
-
-
-def _facilities(city: City) -> gpd.GeoDataFrame:
-    facilities = city.degrees("facilities")
-    bad = facilities["state"].isin(["alarm", "fault", "offline"]).to_numpy(dtype=bool)
-    kinds = {f"n_{k}": (facilities["kind"] == k).to_numpy(dtype=bool) for k in schema.FACILITY_KINDS}
-    return facilities.assign(facility_id=facilities.index, bad=bad.astype(np.int64), **kinds)
-
-
-def _cameras(city: City) -> gpd.GeoDataFrame:
-    cameras = city.degrees("cameras")
-    bad = cameras["state"].isin(["off", "vlost", "defect", "repair"]).to_numpy(dtype=bool)
-    return cameras.assign(
-        camera_id=cameras.index, bad=bad.astype(np.int64), state=cameras["state"].fillna("unknown")
-    )
-
-
-def _targets(city: City) -> gpd.GeoDataFrame:
-    """One point for each target, whatever its shape."""
-    targets = city.degrees("targets")
-    points = shapely.point_on_surface(targets.geometry.to_numpy())
-    return targets.assign(target_id=targets.index).set_geometry(
-        gpd.GeoSeries(points, index=targets.index, crs=targets.crs)
-    )
-
-
-def _incidents(city: City) -> gpd.GeoDataFrame:
-    incidents = city.degrees("incidents")
-    return incidents.assign(incident_id=incidents.index)
-
-
-def _of_dimension(name: str, dimension: int) -> Callable[[City], gpd.GeoDataFrame]:
-    def rows(city: City) -> gpd.GeoDataFrame:
-        frame = city.degrees(name)
-        return frame[shapely.get_dimensions(frame.geometry.to_numpy()) == dimension]
-
-    return rows
-
-
-_ROAD_ZOOM = {
-    "motorway": 8, "trunk": 8, "primary": 9, "secondary": 11, "tertiary": 12, "residential": 14,
-    "unclassified": 13, "living_street": 14, "service": 15, "pedestrian": 15, "footway": 16, "path": 16,
-}  # fmt: skip
-
-
-def _roads(city: City) -> gpd.GeoDataFrame:
-    """Roads with the first zoom of each class; unknown classes come with the streets."""
-    roads = city.degrees("roads")
-    plain = roads["class"].str.removesuffix("_link")
-    first = plain.map(_ROAD_ZOOM).fillna(13).astype(int)
-    rank = np.select([first <= 8, first <= 10, first <= 12], [0, 1, 2], 3)
-    return roads.assign(zoom_from=first, rank=rank)
 
 
 _ROAD_STYLE = Style(
@@ -312,56 +188,56 @@ LAYERS: Mapping[str, Layer] = {
     for entry in (
         # The basemap, from the city's own tables.
         Layer(
-            "boundary", "边界", "boundary", "polygon", ("boundary",), _table("boundary"),
+            "boundary", "边界", "boundary", "polygon", ("boundary",), rows.table("boundary"),
             fields=("name",), cut="open", simplify=True,
             style=style.one("#8a94a0", "城市边界", "city boundary", opacity=0.06, weight=2),
         ),
         Layer(
-            "water", "水系", "water", "polygon", ("water",), _of_dimension("water", 2),
+            "water", "水系", "water", "polygon", ("water",), rows.of_dimension("water", 2),
             fields=("name", "kind"), cut="open", min_zoom=8,
             style=style.one("#b7d3e6", "水域", "water", opacity=0.9, weight=0),
         ),
         Layer(
-            "waterways", "河道", "waterways", "line", ("water",), _of_dimension("water", 1),
+            "waterways", "河道", "waterways", "line", ("water",), rows.of_dimension("water", 1),
             fields=("name", "kind"), cut="open", min_zoom=10,
             style=style.one("#9cc4de", "河道", "waterway", "line", weight=1.5),
         ),
         Layer(
-            "buildings", "建筑", "buildings", "polygon", ("buildings",), _table("buildings"),
+            "buildings", "建筑", "buildings", "polygon", ("buildings",), rows.table("buildings"),
             fields=("name", "height_m", "floors"), cut="open", min_zoom=14,
             style=style.one("#d9d2c7", "建筑", "building", opacity=0.9, weight=0.5),
         ),
         Layer(
-            "roads", "道路", "roads", "line", ("roads",), _roads,
+            "roads", "道路", "roads", "line", ("roads",), rows.roads,
             fields=("name", "class", "rank"), cut="open", min_zoom=8, zoom="zoom_from", style=_ROAD_STYLE,
         ),
         # Grids.
         Layer(
-            "grids", "基础网格", "base grids", "polygon", ("grids",), _grids(3), fields=GRID_FIELDS,
+            "grids", "基础网格", "base grids", "polygon", ("grids",), rows.grids(3), fields=GRID_FIELDS,
             style=_GRID_STYLE, cut="grid", filters=("grid_id",), min_zoom=7, simplify=True, grids=True,
         ),
         Layer(
-            "micro_grids", "微网格", "micro-grids", "polygon", ("grids",), _grids(4), fields=GRID_FIELDS,
+            "micro_grids", "微网格", "micro-grids", "polygon", ("grids",), rows.grids(4), fields=GRID_FIELDS,
             style=style.one("#7d8b97", "微网格", "micro-grid", opacity=0.03, weight=0.6),
             cut="grid", min_zoom=13, simplify=True, grids=True,
         ),
         Layer(
-            "dedicated_grids", "专属网格", "dedicated grids", "polygon", ("grids",), _grids(dedicated=True),
+            "dedicated_grids", "专属网格", "dedicated grids", "polygon", ("grids",), rows.grids(dedicated=True),
             fields=GRID_FIELDS, cut="grid", min_zoom=10, grids=True,
             style=style.one("#6a3d9a", "专属网格", "dedicated grid", opacity=0.12, weight=1.6),
         ),
         Layer(
-            "villages", "村居", "villages", "polygon", ("grids",), _grids(2), fields=GRID_FIELDS,
+            "villages", "村居", "villages", "polygon", ("grids",), rows.grids(2), fields=GRID_FIELDS,
             style=style.one("#3f5463", "村居界", "village border", opacity=0.0, weight=1.4),
             cut="grid", min_zoom=7, simplify=True, grids=True,
         ),
         Layer(
-            "towns", "镇街", "towns", "polygon", ("grids",), _grids(1), fields=GRID_FIELDS,
+            "towns", "镇街", "towns", "polygon", ("grids",), rows.grids(1), fields=GRID_FIELDS,
             style=style.one("#1f2d38", "镇街界", "town border", opacity=0.0, weight=2.2),
             cut="grid", simplify=True, grids=True,
         ),
         Layer(
-            "grid_labels", "网格名称", "grid names", "point", ("grids",), _grid_labels,
+            "grid_labels", "网格名称", "grid names", "point", ("grids",), rows.grid_labels,
             fields=("name", "level"), cut="grid", zoom="zoom_from", min_zoom=7,
             style=style.one("#1f2d38", "网格名称", "grid name", "text", label="name"),
         ),
@@ -400,13 +276,13 @@ LAYERS: Mapping[str, Layer] = {
         ),
         # What lies in the grids.
         Layer(
-            "targets", "监控目标", "targets", "point", ("targets",), _targets, crowd="cluster",
+            "targets", "监控目标", "targets", "point", ("targets",), rows.targets, crowd="cluster",
             fields=("target_id", "name", "target_class", "kind", "required_level", "list_version"),
             filters=("target_class", "kind", "required_level"),
             style=Style(by="target_class", entries=style.TARGET_CLASSES),
         ),
         Layer(
-            "cameras", "监控点", "cameras", "point", ("cameras",), _cameras, crowd="cluster", cut="camera",
+            "cameras", "监控点", "cameras", "point", ("cameras",), rows.cameras, crowd="cluster", cut="camera",
             fields=("camera_id", "name", "state", "point_class", "bearing_deg", "fov_deg", "range_m", "unit"),
             filters=("state", "point_class", "unit", "room_type"), sums=("bad",),
             style=Style(by="state", entries=style.CAMERA_STATES, radius=4.5),
@@ -424,7 +300,7 @@ LAYERS: Mapping[str, Layer] = {
             style=Style(by="kind", entries=watched.SPOT_LOOK, radius=7), when=("cameras",),
         ),
         Layer(
-            "facilities", "物防设施", "facilities", "point", ("facilities",), _facilities, crowd="cluster",
+            "facilities", "物防设施", "facilities", "point", ("facilities",), rows.facilities, crowd="cluster",
             fields=("facility_id", "name", "kind", "state", "last_seen_at", "address"),
             filters=("kind", "state"), sums=("bad", *(f"n_{k}" for k in schema.FACILITY_KINDS)),
             style=Style(
@@ -433,7 +309,7 @@ LAYERS: Mapping[str, Layer] = {
             ),
         ),
         Layer(
-            "hazards", "未整改隐患", "open hazards", "point", ("hazards", "incidents"), _hazards,
+            "hazards", "未整改隐患", "open hazards", "point", ("hazards", "incidents"), rows.hazards,
             crowd="cluster", fields=("hazard_id", "name", "kind", "level", "overdue", "found_at", "due_at"),
             filters=("kind", "level", "overdue"), sums=("overdue", *(f"n_{k}" for k in schema.HAZARD_KINDS)),
             style=Style(
@@ -461,7 +337,7 @@ LAYERS: Mapping[str, Layer] = {
             ),
         ),
         Layer(
-            "incidents", "警情", "incidents", "point", ("incidents",), _incidents, crowd="density",
+            "incidents", "警情", "incidents", "point", ("incidents",), rows.incidents, crowd="density",
             points_from=15, time="occurred_at",
             fields=("incident_id", "category", "stage", "source", "severity", "occurred_at", "address"),
             filters=("category", "source", "stage", "severity"),
