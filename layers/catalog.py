@@ -137,8 +137,8 @@ def field_names(entry: Layer) -> Mapping[str, str]:
     return {name: _FIELD_ZH.get(name, known.get(name, name).split("（")[0]) for name in entry.fields}
 
 
-def words(entry: Layer) -> Mapping[str, Mapping[str, str]]:
-    """Chinese word of every coded value, by field (代码 → 中文)."""
+def words(entry: Layer, *, lang: str = "zh") -> Mapping[str, Mapping[str, str]]:
+    """Word of every coded value, by field (代码 → 中文); in English that of the legend, else the code itself."""
     known = {
         c.name: dict(c.allowed)
         for t in reversed(entry.tables)
@@ -147,7 +147,11 @@ def words(entry: Layer) -> Mapping[str, Mapping[str, str]]:
         if c.allowed
     }
     known |= {"level": {str(k): v for k, v in schema.GRID_LEVELS.items()}} if entry.grids else {}
-    if entry.style.by and entry.style.by not in known:
+    if lang != "zh":
+        known = {name: {code: code.replace("_", " ") for code in codes} for name, codes in known.items()}
+        looks = [s for s in (entry.style, entry.style.mark) if s is not None and s.by]
+        known |= {s.by: known.get(s.by, {}) | {str(e.value): e.en for e in s.entries} for s in looks}
+    elif entry.style.by and entry.style.by not in known:
         known[entry.style.by] = {str(e.value): e.zh for e in entry.style.entries}
     return {name: known[name] for name in entry.fields if name in known}
 

@@ -49,6 +49,7 @@ class ThemeMap:
     points: str = ""
     pick: str = ""  # field whose values can be ticked on and off
     note: str = ""
+    note_en: str = ""
 
 
 MAPS: Mapping[str, ThemeMap] = {
@@ -56,7 +57,7 @@ MAPS: Mapping[str, ThemeMap] = {
     for m in (
         ThemeMap(
             "people", "重点关注人员服务图", "service workload", "service_workload",
-            note="只按网格计数，不含个人",
+            note="只按网格计数，不含个人", note_en="counts per grid, no persons",
         ),
         ThemeMap("hazards", "重点预防隐患图", "hazards to prevent", "open_hazards", "hazards", "kind"),
         ThemeMap("facilities", "重点物防设施图", "protective facilities", "faulty_facilities", "facilities", "kind"),
@@ -177,7 +178,9 @@ def page(
     m.options["max_zoom"] = place.max_zoom  # without a raster layer nothing else says so
     m.options["min_zoom"] = 8
     stack = _stack(city, chosen, own_basemap=not basemap.url)
-    configs = [_config(city, chosen, *layer, scope=scope, z=n + 1) for n, layer in enumerate(stack)]
+    configs = [
+        _config(city, chosen, *layer, scope=scope, z=n + 1, lang=lang) for n, layer in enumerate(stack)
+    ]
     empty = not len(city.degrees("grids"))
     west, south, east, north = bounds
     first = {"bounds": [[south, west], [north, east]], "timezone": city.timezone, "empty": empty}
@@ -195,8 +198,10 @@ def page(
     folium.LayerControl(collapsed=False).add_to(m)
     m.add_child(_Page(layers))
     title = f"{city.name}{chosen.zh}" if lang == "zh" else f"{city.name}: {chosen.en}"
-    figure = assets.offline(m, title=title, base=place.assets)
-    figure.html.add_child(Element(_bar(chosen, title, city, scope, place)), name="bar", index=0)
+    figure = assets.offline(m, title=title, base=place.assets, lang="zh-CN" if lang == "zh" else "en")
+    figure.html.add_child(
+        Element(_bar(chosen, title, city, scope=scope, place=place, lang=lang)), name="bar", index=0
+    )
     figure.header.add_child(Element('<link rel="icon" href="data:,">'), name="icon")
     figure.header.add_child(CssLink("map.css"), name="map.css")
     m.add_child(_Scripts(place.scripts), index=0)
@@ -219,7 +224,8 @@ class _Scripts(MacroElement):
         figure = self.get_root()
         vector = dict(VectorGridProtobuf.default_js)["vectorGrid"]
         leaflet = dict(folium.Map.default_js)["leaflet"]
-        for name, url in (("leaflet", leaflet), ("vectorGrid", vector), ("map.js", "map.js")):
+        own = [(module, module) for module in ("look.js", "map.js")]
+        for name, url in (("leaflet", leaflet), ("vectorGrid", vector), *own):
             figure.header.add_child(JavascriptLink(url), name=name)
         for script in self.scripts:
             figure.header.add_child(Element(f'<script src="{html.escape(script)}"></script>'), name=script)
@@ -236,7 +242,7 @@ _GROUP_TITLES = {"basemap": ("底图", "basemap"), "borders": ("网格界线", "
 
 
 def _config(
-    city: City, chosen: ThemeMap, name: str, indicator: str, *, scope: Scope, z: int
+    city: City, chosen: ThemeMap, name: str, indicator: str, *, scope: Scope, z: int, lang: str
 ) -> dict[str, Any]:
     """Everything the browser must know of one layer."""
     entries = catalog.members(name)
@@ -251,10 +257,14 @@ def _config(
         "minzoom": min(e.min_zoom for e in entries),
         "click": shown,
         "legend": shown or name == "borders",
-        "members": [_member(city, e, scope=scope, selection=selection, card=shown) for e in entries],
+        "members": [
+            _member(city, e, scope=scope, selection=selection, card=shown, lang=lang) for e in entries
+        ],
     }
     if indicator:
-        config["indicator"] = {"zh": INDICATORS[indicator].zh, "unit": INDICATORS[indicator].unit}
+        chosen_one = INDICATORS[indicator]
+        en = indicator.replace("_", " ")
+        config["indicator"] = {"zh": chosen_one.zh, "en": en, "unit": chosen_one.unit}
     if point:
         config |= {"pick": chosen.pick, "counts": _tally(city, entries[0], chosen.pick, scope)}
         if entries[0].style.mark:
@@ -262,7 +272,9 @@ def _config(
     return config
 
 
-def _member(city: City, entry: Layer, *, scope: Scope, selection: Selection, card: bool) -> dict[str, Any]:
+def _member(
+    city: City, entry: Layer, *, scope: Scope, selection: Selection, card: bool, lang: str
+) -> dict[str, Any]:
     member: dict[str, Any] = {
         "name": entry.name,
         "title": {"zh": entry.zh, "en": entry.en},
@@ -272,7 +284,7 @@ def _member(city: City, entry: Layer, *, scope: Scope, selection: Selection, car
     }
     if card:
         member["fields"] = list(catalog.field_names(entry).items())
-        member["words"] = {k: dict(v) for k, v in catalog.words(entry).items()}
+        member["words"] = {k: dict(v) for k, v in catalog.words(entry, lang=lang).items()}
     if entry.grids:
         member["size_m"] = round(catalog.typical_size_m(city, entry), 1)
     if entry.geometry == "point":
@@ -312,9 +324,11 @@ def bounds_of(city: City, scope: Scope) -> list[float]:
     return [round(float(v), 6) for v in (chosen if len(chosen) else frame).total_bounds]
 
 
-def scope_words(scope: Scope) -> str:
+def scope_words(scope: Scope, lang: str = "zh") -> str:
     """Say in a few words what a scope sees (可见范围说明)."""
-    return "全市" if scope.whole_city else "范围：" + "、".join(sorted(scope.roots))
+    if lang == "zh":
+        return "全市" if scope.whole_city else "范围：" + "、".join(sorted(scope.roots))
+    return "whole city" if scope.whole_city else "only " + ", ".join(sorted(scope.roots))
 
 
 def data_date(city: City) -> str:
@@ -323,18 +337,28 @@ def data_date(city: City) -> str:
     return "—" if pd.isna(moment) else moment.tz_convert(city.timezone).strftime("%Y-%m-%d")
 
 
-def _bar(chosen: ThemeMap, title: str, city: City, scope: Scope, place: Place) -> str:
+_BAR = {
+    "zh": ("三张地图", "按网格编码或名称查找", "网格编码或名称", "查找结果", "数据日期"),
+    "en": ("three maps", "search by grid code or name", "grid code or name", "found", "data to"),
+}
+
+
+def _bar(chosen: ThemeMap, title: str, city: City, *, scope: Scope, place: Place, lang: str) -> str:
+    maps, search, hint, found, data_to = _BAR[lang]
+    tail = f"?lang={lang}" if lang != "zh" and place is SERVED else ""
     links = "".join(
-        f'<a href="{html.escape(place.page(m.name))}"{" aria-current=page" if m is chosen else ""}>{m.zh}</a>'
+        f'<a href="{html.escape(place.page(m.name) + tail)}"{" aria-current=page" if m is chosen else ""}>'
+        f"{html.escape(m.zh if lang == 'zh' else m.en)}</a>"
         for m in MAPS.values()
     )
-    facts = f"数据日期 {data_date(city)}　{html.escape(scope_words(scope))}"
-    note = f"　{html.escape(chosen.note)}" if chosen.note else ""
+    facts = f"{data_to} {data_date(city)}　{html.escape(scope_words(scope, lang))}"
+    note = chosen.note if lang == "zh" else chosen.note_en
+    note = f"　{html.escape(note)}" if note else ""
     return (
-        f'<header class="santu-bar"><h1>{html.escape(title)}</h1><nav aria-label="三张地图">{links}</nav>'
+        f'<header class="santu-bar"><h1>{html.escape(title)}</h1><nav aria-label="{maps}">{links}</nav>'
         '<form class="santu-search" role="search"><input type="search" role="combobox" autocomplete="off" '
-        'aria-label="按网格编码或名称查找" placeholder="网格编码或名称" aria-expanded="false" aria-controls="santu-found">'
-        '<ul id="santu-found" role="listbox" aria-label="查找结果" hidden></ul></form>'
+        f'aria-label="{search}" placeholder="{hint}" aria-expanded="false" aria-controls="santu-found">'
+        f'<ul id="santu-found" role="listbox" aria-label="{found}" hidden></ul></form>'
         f'<span class="santu-facts">{facts}{note}</span></header>'
         '<div class="santu-note" role="status" hidden></div>'
     )

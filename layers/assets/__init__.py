@@ -162,10 +162,10 @@ class OfflineFigure(Figure):
         return self.base + name
 
 
-def offline(m: folium.Map, *, title: str, base: str = URL_BASE) -> OfflineFigure:
+def offline(m: folium.Map, *, title: str, base: str = URL_BASE, lang: str = "zh-CN") -> OfflineFigure:
     """Move a folium map into an `OfflineFigure`, with everything that was added to its old figure."""
     old = m.get_root()
-    figure = OfflineFigure(title=title, base=base)
+    figure = OfflineFigure(title=title, base=base, lang=lang)
     m._parent = None  # noqa: SLF001 - branca has no public way to move a child
     figure.add_child(m)
     for part in ("header", "html", "script"):

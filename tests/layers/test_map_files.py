@@ -8,7 +8,7 @@ from pmtiles.reader import MemorySource, Reader
 from geo import schema
 from geo.errors import BadInputError
 from geo.scope import Scope
-from layers import catalog, folium_map, map_files, tiles
+from layers import assets, catalog, folium_map, map_files, tiles
 
 SCOPE = Scope()
 
@@ -35,9 +35,8 @@ def test_the_folder_names_nothing_outside_itself(folder):
 def test_the_licences_go_with_the_scripts(folder):
     """Every third-party file beside the pages is named in the notice, with its holder and its conditions."""
     notice = (folder / "assets" / "NOTICE.txt").read_text("utf-8")
-    foreign = {p.name.split(".")[0] for p in (folder / "assets").iterdir() if p.suffix in (".js", ".css")} - {
-        "map"
-    }
+    scripts = {p.name.split(".")[0] for p in (folder / "assets").iterdir() if p.suffix in (".js", ".css")}
+    foreign = scripts - {name.split(".")[0] for name in assets.own()}
     assert foreign == {"leaflet", "Leaflet"}
     for stem in ("leaflet.*.js", "leaflet.*.css", "Leaflet.VectorGrid.bundled.*.js"):
         assert stem in notice

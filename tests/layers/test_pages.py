@@ -104,6 +104,24 @@ def test_a_click_shows_hazard_and_grid(offline_page, live_server, demo_small):
     assert "网格编码" in text
 
 
+def test_an_english_page_speaks_english(offline_page, live_server, demo_small):
+    """All but what comes from the data: names of places and the city."""
+    hazards = demo_small.degrees("hazards")
+    place = hazards[hazards["fixed_at"].isna()].geometry.iloc[0]
+    page = open_map(offline_page, f"{live_server}/maps/hazards?lang=en#16/{place.y:.5f}/{place.x:.5f}")
+    box = page.locator(".folium-map").bounding_box()
+    at = page.evaluate(f"santu.map.latLngToContainerPoint([{place.y}, {place.x}])")
+    page.mouse.click(box["x"] + at["x"], box["y"] + at["y"])
+    page.locator(".santu-card").get_by_text("incidents 28d", exact=True).wait_for()
+    heads = page.locator(".santu-card th").all_inner_texts()
+    assert "due at" in heads
+    bar = page.locator(".santu-bar nav, .santu-facts").all_inner_texts()
+    words = " ".join([*heads, *bar, *page.locator(".santu-legend").all_inner_texts()])
+    assert not re.search(r"[一-鿿]", words), words
+    assert "undefined" not in page.inner_text("body")
+    assert page.get_attribute("html", "lang") == "en"
+
+
 def test_a_tick_hides_a_kind(offline_page, live_server):
     page = open_map(offline_page, f"{live_server}/maps/facilities#16/36.79/117.99")
     shown = (

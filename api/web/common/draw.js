@@ -36,6 +36,7 @@ export function install() {
     initialize(coord, size, options) {
       const ratio = Math.min((window.devicePixelRatio || 1) * Math.max(stretch, 1), 2);
       begin.call(this, coord, size, options);
+      if (ratio === 1) return;
       this._container.setAttribute('width', size.x * ratio);
       this._container.setAttribute('height', size.y * ratio);
       this._ctx.scale(ratio, ratio);
