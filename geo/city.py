@@ -23,6 +23,7 @@ import shapely
 from geo import grid, schema
 from geo.errors import CrsMismatchError
 from geo.index import GridIndex
+from geo.points import lonlat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -307,15 +308,28 @@ class City:
         city = self if as_of is None else self.as_of(as_of)
         return grid.locate(city.lookup, lon, lat)
 
-    def located(self, name: str) -> pd.DataFrame:
-        """Grid ids per level of every row of a point table, on the table's index (所在网格), once per version."""
+    def located(self, name: str, rows: NDArray[np.integer] | None = None) -> pd.DataFrame:
+        """Grid ids per level of the rows of a point table, on the table's index (所在网格), found once per version.
 
-        def compute() -> pd.DataFrame:
-            frame = self.degrees(name)
-            found = self.locate(frame.geometry.x.to_numpy(), frame.geometry.y.to_numpy())
-            return found.set_axis(frame.index)
+        What is kept are positions: the ids of millions of rows, level by level, would take ten times the room.
 
-        return self.derive(f"located:{name}", ("grids", name), compute)
+        Parameters
+        ----------
+        name
+            Point table.
+        rows
+            Positions of the rows asked for; None: all of them.
+
+        Returns
+        -------
+        DataFrame
+            As of `locate`.
+        """
+        frame = self.degrees(name)
+        found = self.derive(f"located:{name}", ("grids", name), lambda: self.lookup.positions(*lonlat(frame)))
+        if rows is None:
+            return grid.codes(self.lookup, found).set_axis(frame.index)
+        return grid.codes(self.lookup, {k: v[rows] for k, v in found.items()}).set_axis(frame.index[rows])
 
     @property
     def lookup(self) -> grid.GridLookup:

@@ -272,7 +272,11 @@ def locate(lookup: GridLookup, lon: ArrayLike, lat: ArrayLike) -> pd.DataFrame:
         found by place where it names none. A dedicated grid takes precedence over the base grid beneath, which
         is still named.
     """
-    found = lookup.positions(lon, lat)
+    return codes(lookup, lookup.positions(lon, lat))
+
+
+def codes(lookup: GridLookup, found: Mapping[str, Positions]) -> pd.DataFrame:
+    """Codes of `GridLookup.positions`, a column a level, missing for -1; `found` is of the same `lookup`."""
     text = pd.StringDtype(na_value=np.nan)
     return pd.DataFrame({n: text.__from_arrow__(lookup.levels[n].codes(found[n])) for n in COLUMNS})
 

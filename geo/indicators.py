@@ -49,9 +49,9 @@ class Indicator:
         return city.derive(f"indicator:{self.name}", ("grids", *self.tables), lambda: self.compute(city))
 
 
-def located(city: City, table: str) -> pd.DataFrame:
-    """Grid ids per level of every row of a point table (所在网格): `City.located`."""
-    return city.located(table)
+def located(city: City, table: str, rows: NDArray[np.integer] | None = None) -> pd.DataFrame:
+    """Grid ids per level of the rows of a point table (所在网格): `City.located`."""
+    return city.located(table, rows)
 
 
 def _count(city: City, table: str, where: NDArray[np.bool_] | None = None) -> pd.Series:

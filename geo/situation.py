@@ -18,6 +18,7 @@ from geo import covered
 from geo.camera.pixels import pixels_per_m
 from geo.coverage.level import DEFAULT_PROFILE, levels
 from geo.incident import IncidentFilter
+from geo.points import lonlat
 from geo.travel import WALK_M_S, Network, Stops
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Points:
     def of(cls, city: City, name: str, where: np.ndarray) -> Points:
         """Index the chosen rows of a point table."""
         chosen = city.degrees(name)[where]
-        lon, lat = shapely.get_coordinates(chosen.geometry.to_numpy()).T
+        lon, lat = lonlat(chosen)
         rows = pd.DataFrame(chosen.drop(columns=chosen.geometry.name)).assign(lon=lon, lat=lat)
         xy = np.column_stack(city.to_metres(lon, lat))
         return cls(rows, xy, cKDTree(xy) if len(xy) else None)
@@ -233,7 +234,7 @@ def _depots(city: City) -> Depots:
 
     def build() -> Depots:
         table = city.degrees("facilities")
-        lon, lat = shapely.get_coordinates(table.geometry.to_numpy()).T
+        lon, lat = lonlat(table)
         xy = np.column_stack(city.to_metres(lon, lat))
         kind, names = pd.factorize(table["kind"])
         of_kind = [np.flatnonzero(kind == k) for k in range(len(names))]

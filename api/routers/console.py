@@ -1,13 +1,16 @@
 """The operator console: the page `/` and what it needs to know before it draws (指挥席页面)."""
 
+import functools
 from collections.abc import Container
 from dataclasses import asdict
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import orjson
 import pandas as pd
 from fastapi import APIRouter, Request, Response
+from numpy.typing import NDArray
 
 from api.deps import CityDep, ScopeDep, StateDep
 from api.pages import CHINA, page
@@ -89,14 +92,20 @@ def _extent(city: City, scope: Scope) -> list[float] | None:
     if not scope.whole_city:
         return None
     drawn = {"grids_history", *(t for e in catalog.LAYERS.values() for t in e.tables)}
-    frames = [city.degrees(n) for n in sorted(drawn - {"cameras"}) if schema.table(n).geometry]
+    names = [n for n in sorted(drawn - {"cameras"}) if schema.table(n).geometry]
+    found = [city.derive(f"bounds:{n}", (n,), functools.partial(_bounds, city.degrees(n))) for n in names]
     cameras = city.degrees("cameras")
-    frames.append(cameras[visible_cameras(cameras, scope)])
-    boxes = np.array([f.total_bounds for f in frames if len(f)]).reshape(-1, 4)
+    boxes = np.array([*found, _bounds(cameras[visible_cameras(cameras, scope)])])
     if not np.isfinite(boxes).any():
         return None
     low, high = np.nanmin(boxes[:, :2], axis=0) - RIM_DEG, np.nanmax(boxes[:, 2:], axis=0) + RIM_DEG
     return [round(float(v), 4) for v in (*low, *high)]
+
+
+def _bounds(frame: gpd.GeoDataFrame) -> NDArray[np.float64]:
+    """West, south, east, north; NaN without rows."""
+    bounds: NDArray[np.float64] = frame.geometry.array.total_bounds
+    return bounds
 
 
 def _layer(city: City, entry: catalog.Layer, scope: Scope) -> dict[str, Any]:

@@ -203,7 +203,7 @@ def _of_snapshot(
         part = order[start : start + size]
         rows = part[asked.rows(table.iloc[part])]
         if reach is not None:
-            rows = rows[located(city, "incidents").iloc[rows].isin(reach).any(axis=1).to_numpy()]
+            rows = rows[located(city, "incidents", rows).isin(reach).any(axis=1).to_numpy()]
         parts.append(rows)
         found, start, size = found + len(rows), start + size, size * 2
     newest = np.concatenate([np.empty(0, np.int64), *parts])[:wanted]

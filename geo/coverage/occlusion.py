@@ -13,6 +13,7 @@ from geo.errors import BadInputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+MULTI = (4, 5, 6, 7)  # kinds of geometry that have parts
 RUN = 8  # edges of one ring that share a box of the index
 
 
@@ -112,7 +113,8 @@ def prepared(parts: NDArray[np.object_], heights: NDArray[np.float64], *, dissol
     if len(edges):
         low = np.minimum.reduceat(box[:, :2], first[:-1])
         high = np.maximum.reduceat(box[:, 2:], first[:-1])
-        tree = shapely.STRtree(shapely.box(low[:, 0], low[:, 1], high[:, 0], high[:, 1]))
+        # the tree asks for boxes only: a diagonal has the box of its rectangle and takes half the room
+        tree = shapely.STRtree(shapely.linestrings(np.stack([low, high], axis=1)))
     else:
         tree = shapely.STRtree([])
     area = shapely.get_type_id(parts) == 3
@@ -138,16 +140,16 @@ def simple_parts(
     area = np.isin(shapely.get_type_id(shapes), (3, 6, 7))
     bad = np.flatnonzero(area)[~shapely.is_valid(shapes[area])]
     shapes[bad] = shapely.make_valid(shapes[bad], method="structure", keep_collapsed=False)
-    while True:
-        parts, owner = shapely.get_parts(shapes, return_index=True)
-        if len(parts) == len(shapes) and not np.isin(shapely.get_type_id(parts), (5, 6, 7)).any():
-            break
+    while (many := np.isin(shapely.get_type_id(shapes), MULTI)).any():
+        owner = np.repeat(np.arange(len(shapes)), np.where(many, shapely.get_num_geometries(shapes), 1))
+        parts = shapes[owner]  # what is single already stays the object it is
+        parts[many[owner]] = shapely.get_parts(shapes[many])
         shapes, heights = parts, heights[owner]
-    kind = shapely.get_type_id(parts)
+    kind = shapely.get_type_id(shapes)
     if (kind == 0).any():
         raise BadInputError("occluders: a point hides nothing; allowed: polygons and lines")
-    keep = ~shapely.is_empty(parts) & np.isin(kind, (1, 2, 3))
-    parts, heights = parts[keep], heights[keep]
+    keep = ~shapely.is_empty(shapes) & np.isin(kind, (1, 2, 3))
+    parts, heights = shapes[keep], heights[keep]
     tall = shapely.has_z(parts)
     parts[tall] = shapely.force_2d(parts[tall])
     return parts, heights

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 
 from geo.coverage import blind_spot
 from geo.coverage.cordon import cordon, watched_edges
 from geo.coverage.network import network
 from geo.covered.base import WATCHED, grid_of, ledger_of, watch_of
 from geo.errors import NotFoundError
+from geo.points import lonlat
 
 if TYPE_CHECKING:
     from typing import Any
@@ -115,8 +115,9 @@ def _recent(city: City) -> NDArray[np.float64]:
     def compute() -> NDArray[np.float64]:
         incidents = city.degrees("incidents")
         at = incidents["occurred_at"]
-        shapes = incidents.geometry.to_numpy()[(at > at.max() - RECENT).to_numpy(dtype=bool)]
-        return np.column_stack(city.to_metres(shapely.get_x(shapes), shapely.get_y(shapes)))
+        recent = (at > at.max() - RECENT).to_numpy(dtype=bool)
+        lon, lat = lonlat(incidents)
+        return np.column_stack(city.to_metres(lon[recent], lat[recent]))
 
     return city.derive("recent-incidents", ("incidents",), compute)
 

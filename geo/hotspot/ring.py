@@ -198,7 +198,7 @@ class RingCounts:
         if len(keep):
             plane = planes[cube.category[keep], cube.source[keep]]
             code = (days[keep] * len(self._position) + cube.grid[keep]) * MOST_PLANES + plane
-            names = ids.to_numpy(dtype=object)[cube.row[keep]]
+            names = ids.take(cube.row[keep]).to_numpy(dtype=object)
             self._events.update(zip(names.tolist(), code.tolist(), strict=True))
         self._views.clear()
 

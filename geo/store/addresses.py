@@ -285,7 +285,9 @@ def locate_address(
 
 def warm(city: City) -> None:
     """Open the index and load the compiled search, so that the first caller does not wait for it (预热)."""
-    if not city.degrees("addresses").empty:
+    place = _place(city)
+    compiled = place is not None and place.is_dir()  # then nobody needs the table itself
+    if compiled or not city.degrees("addresses").empty:
         engine_of(city).locate("预热路1号")
 
 

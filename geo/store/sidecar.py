@@ -9,14 +9,18 @@ import os
 from typing import TYPE_CHECKING
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import shapely
 
 from geo import schema
+from geo.points import lonlat, point_column
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 
 def write(folder: Path, table: schema.Table, frame: pd.DataFrame, version: str) -> None:
@@ -24,9 +28,8 @@ def write(folder: Path, table: schema.Table, frame: pd.DataFrame, version: str) 
     plain = pd.DataFrame(frame.drop(columns="geometry", errors="ignore"))
     arrow = pa.Table.from_pandas(plain.reset_index(), preserve_index=False)
     if table.geometry == schema.POINTS:
-        shapes = frame.geometry.to_numpy()
-        arrow = arrow.append_column("x", pa.array(shapely.get_x(shapes)))
-        arrow = arrow.append_column("y", pa.array(shapely.get_y(shapes)))
+        x, y = lonlat(frame)
+        arrow = arrow.append_column("x", pa.array(x)).append_column("y", pa.array(y))
     elif table.geometry:
         arrow = arrow.append_column(
             "wkb", pa.array(shapely.to_wkb(frame.geometry.to_numpy()), pa.large_binary())
@@ -77,10 +80,13 @@ def _frame(arrow: pa.Table, table: schema.Table, crs: object) -> pd.DataFrame:
     if not table.geometry:
         return plain
     if table.geometry == schema.POINTS:
-        shapes = shapely.points(arrow["x"].to_numpy(), arrow["y"].to_numpy())
-        gone = pd.isna(arrow["x"].to_numpy())
-        if gone.any():
-            shapes[gone] = None
+        shapes = point_column(_numbers(arrow["x"]), _numbers(arrow["y"]), crs)
     else:
         shapes = shapely.from_wkb(arrow["wkb"].to_numpy(zero_copy_only=False))
     return gpd.GeoDataFrame(plain, geometry=shapes, crs=crs)
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Values of a column where they lie in the file, if they lie in one piece."""
+    values = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)

@@ -10,6 +10,7 @@ import shapely
 from geo import hotspot
 from geo.hotspot.report import RECENT_DAYS
 from geo.hotspot.sensitivity import sensitivity
+from geo.points import lonlat
 from geo.watch.base import centres_of, cube_of, graph_of, watched_grids
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def sensitivity_of(
     def compute() -> pd.DataFrame:
         incidents, grids = city.table("incidents"), watched_grids(city)
         tree = shapely.STRtree(grids.geometry.to_numpy())
-        xy = np.c_[incidents.geometry.x.to_numpy(), incidents.geometry.y.to_numpy()]
+        xy = np.column_stack(lonlat(incidents))
         return sensitivity(
             cube_of(city, until=until), graph_of(city), xy, _straying_of(city, until),
             lambda x, y: _rows_of(tree, x, y), grids["parent_id"], category=category, source=source, draws=draws,
@@ -80,7 +81,7 @@ def _straying_of(city: City, until: date | None) -> NDArray[np.float64]:
         borders = shapely.boundary(watched_grids(city).geometry.to_numpy())
         recent = np.flatnonzero((cube.day >= cube.days - RECENT_DAYS) & (radius[cube.row] > 0))
         row = cube.row[recent]
-        room = shapely.distance(incidents.geometry.to_numpy()[row], borders[cube.grid[recent]])
+        room = shapely.distance(incidents.geometry.iloc[row].to_numpy(), borders[cube.grid[recent]])
         far = np.zeros(len(radius))
         far[row] = np.where(room < radius[row], radius[row], 0.0)
         return far

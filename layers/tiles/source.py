@@ -16,6 +16,7 @@ import shapely
 
 from geo.errors import NotFoundError
 from geo.indicators import indicator
+from geo.points import lonlat
 from geo.scope import Scope, visible_cameras, visible_grids
 from layers import style, values
 from layers.catalog import entry_rows
@@ -52,7 +53,10 @@ def mercator(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Areas:
-    """Lines and polygons of a layer, one set of arrays per band of zooms."""
+    """Lines and polygons of a layer, one set of arrays per band of zooms.
+
+    `shapes` are kept where they are simplified for lower zooms; else none: `full` has their coordinates.
+    """
 
     entry: Layer
     shapes: NDArray[np.object_]
@@ -104,7 +108,7 @@ class Crowd:
     points_from: int
     first_zoom: NDArray[np.int64]
     last_zoom: NDArray[np.int64]
-    _codes: dict[str, tuple[NDArray[np.int64], list[str]]] = field(default_factory=dict)
+    _codes: dict[str, tuple[NDArray[np.unsignedinteger], list[str]]] = field(default_factory=dict)
     _numbers: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def encode(
@@ -182,12 +186,13 @@ class Crowd:
             masks.append(self.numbers(self.entry.time)[part] < selection.until.value)
         return np.logical_and.reduce(masks) if masks else None
 
-    def codes(self, name: str) -> tuple[NDArray[np.int64], list[str]]:
+    def codes(self, name: str) -> tuple[NDArray[np.unsignedinteger], list[str]]:
         """Code of each value in the order of the index (last code: missing), and the values as text."""
         found = self._codes.get(name)
         if found is None:
             codes, known = pd.factorize(self.frame[name])
-            ordered = np.where(codes < 0, len(known), codes)[self.index.order]
+            small = np.where(codes < 0, len(known), codes).astype(np.min_scalar_type(len(known)))
+            ordered = small[self.index.order]
             found = self._codes[name] = (ordered, [str(v) for v in known])
         return found
 
@@ -215,24 +220,23 @@ def source(city: City, entry: Layer) -> Source:
 
 def _prepare(city: City, entry: Layer) -> Source:
     frame = _degrees(city, entry)
-    shapes = frame.geometry.to_numpy()
-    usable = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
     plain = pd.DataFrame(frame.drop(columns=frame.geometry.name))
     if entry.geometry == "point":
-        xy = np.full((len(frame), 2), np.nan)
-        xy[usable] = mercator(shapely.get_coordinates(shapes[usable]))
-        index = PointIndex.of(xy)
+        index = PointIndex.of(mercator(np.column_stack(lonlat(frame))))
         start = entry.points_from if entry.points_from is not None else _calm_zoom(index)
         return Crowd(
             entry, plain, index, start, _zooms(plain, entry.zoom, 0), _zooms(plain, "zoom_to", mvt.MAX_ZOOM)
         )
+    shapes = frame.geometry.to_numpy()
+    usable = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
     columns = {name: _plain(plain[name]) for name in entry.fields if name in plain}
     projected = shapely.transform(shapes, mercator)
     projected[~usable] = shapely.from_wkt("POLYGON EMPTY")
     ids = np.arange(len(frame), dtype=np.uint64)
     projected = shapely.orient_polygons(projected)
     full = mvt.Features.of(projected, columns, ids)
-    return Areas(entry, projected, full, _zooms(plain, entry.zoom, 0))
+    kept = projected if entry.simplify else projected[:0]
+    return Areas(entry, kept, full, _zooms(plain, entry.zoom, 0))
 
 
 def _degrees(city: City, entry: Layer) -> gpd.GeoDataFrame:
@@ -244,7 +248,7 @@ def _degrees(city: City, entry: Layer) -> gpd.GeoDataFrame:
 
 def _zooms(frame: pd.DataFrame, name: str, otherwise: int) -> NDArray[np.int64]:
     if name not in frame:
-        return np.full(len(frame), otherwise, dtype=np.int64)
+        return np.broadcast_to(np.int64(otherwise), len(frame))
     return frame[name].to_numpy(dtype=np.int64)
 
 
@@ -289,8 +293,9 @@ def _visible(city: City, entry: Layer, scope: Scope, grid: str) -> NDArray[np.bo
     if entry.cut == "grid":
         ids = frame.get("grid_id", frame.index)
         return shown & np.asarray(pd.Index(ids).isin(seen.index[seen]))
-    places = _degrees(city, entry).representative_point()
-    found = city.locate(places.x.to_numpy(), places.y.to_numpy())
+    rows = _degrees(city, entry)
+    places = rows if entry.geometry == "point" else rows.set_geometry(rows.representative_point())
+    found = city.locate(*lonlat(places))
     inside = np.zeros(len(frame), dtype=bool)
     for column in found.columns:
         inside |= found[column].isin(seen.index[seen]).to_numpy(dtype=bool)
