@@ -12,6 +12,7 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
+from api import first_view
 from api.settings import Settings
 from geo import schema, situation, watch
 from geo.city import City
@@ -60,6 +61,7 @@ class ServerState:
             held = self.live.rows()
             city = current_city(self.store)
         # what is slow for a large city comes before the swap, so that no request and no incident waits for it
+        first_view.prepare(city, scope=self.scope)
         located(city, "incidents")
         situation.warm(city, scope=self.scope)
         counts = None if self.ring is None else _ring_of(city)

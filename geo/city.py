@@ -148,7 +148,11 @@ class City:
         """Return a table in metres (`city.crs`); the same rows and order as `degrees`. Never change it."""
         if not schema.table(name).geometry:
             return self.degrees(name)
-        return self.derive(f"metres:{name}", (name,), lambda: self.degrees(name).to_crs(self.crs))
+        return self.derive(f"metres:{name}", (name,), lambda: self._metres(self.degrees(name)))
+
+    def _metres(self, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        """Return the same table in metres; all columns but the geometry are shared."""
+        return frame.set_geometry(frame.geometry.to_crs(self.crs))
 
     def __getattr__(self, name: str) -> gpd.GeoDataFrame:
         """Give each table by its name: `city.grids`, `city.cameras` … in metres."""
@@ -173,15 +177,20 @@ class City:
         name = (key, self._crs_name, tuple(tables))
         return self._memo.get(name, self.version(*name[2]) if name[2] else "", compute)
 
-    def keep(self, key: str, tables: Iterable[str], compute: Callable[[], T]) -> T:
+    def keep(self, key: str, tables: Iterable[str], compute: Callable[[], T], *, held: bool = True) -> T:
         """`derive` for what is slow to compute: a city of a store keeps it between runs (跨重启保留).
 
         The value is numbers, text, arrays and tables of these. A what-if is not kept: it has `derive` only.
+        What is not `held` is large and seldom asked for: it is read again each time, and only a city that cannot
+        keep it holds it in memory.
         """
         names, keeper = tuple(tables), self._keeper
         if keeper is None:
             return self.derive(key, names, compute)
         given = "|".join((self._crs_name, self.lonlat_crs.to_string(), self.timezone, self.version(*names)))
+        if not held:
+            found: T = keeper(key, given, names, compute)
+            return found
         return self.derive(key, names, lambda: keeper(key, given, names, compute))
 
     # -- another way to get a City --------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from api import first_view
 from api.app import asgi
 from api.cli.base import DEFAULT_CITY, CityOption, err
 from api.fastpath import connection
@@ -67,15 +68,17 @@ def serve(
 
 
 def _prepare(state: ServerState) -> None:
-    """Make what the first visitor would wait for: tiles, indexes, today's risk; then watch and forecast."""
-    point_answers(state.city)  # before all else: what is asked most, and what everything else uses
-    addresses.warm(state.city)
-    warm(state.city, scope=state.scope)
-    situation.warm(state.city, scope=state.scope)
-    covered.warm(state.city)
+    """Make what visitors would wait for, in the order in which they ask; then watch and forecast."""
+    city, scope = state.city, state.scope
+    point_answers(city)  # before all else: what is asked most, and what everything else uses
+    first_view.prepare(city, scope=scope)
+    addresses.warm(city)
+    situation.warm(city, scope=scope)
+    warm(city, scope=scope)
+    covered.warm(city)
     with contextlib.suppress(NotFoundError):  # too few incidents for a risk
-        risk_now(state.store, state.city, None)
-        hot_page.document(state.city, scope=state.scope, scores=[])
+        risk_now(state.store, city, None)
+        hot_page.document(city, scope=scope, scores=[])
     gc.collect()
     gc.freeze()  # a city is millions of objects that stay: looking through them again and again holds up the stream
     threading.Thread(target=Weekly(state).run, name="weekly", daemon=True).start()

@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 
 from geo.errors import BadInputError
+from geo.index.boxes import BoxTree
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -45,12 +46,12 @@ class Occluders:
     shape_height_m: NDArray[np.float64]
     disjoint: bool
     run_start: NDArray[np.intp]
-    tree: shapely.STRtree
+    tree: BoxTree
     shape_tree: shapely.STRtree
 
     def near(self, boxes: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Pairs (row of `boxes`, edge) that may meet; sorted by row; boxes of runs are compared."""
-        who, run = self.tree.query(shapely.box(*boxes.T))
+        who, run = self.tree.query(boxes)
         count = self.run_start[run + 1] - self.run_start[run]
         edge = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count - self.run_start[run], count)
         return np.repeat(who, count), edge
@@ -109,14 +110,10 @@ def prepared(parts: NDArray[np.object_], heights: NDArray[np.float64], *, dissol
         heights = np.full(len(parts), np.inf)
     edges, owner, solid = _edges(parts)
     first = _run_starts(owner, edges)
-    box = np.column_stack([np.minimum(edges[:, :2], edges[:, 2:]), np.maximum(edges[:, :2], edges[:, 2:])])
+    low, high = np.minimum(edges[:, :2], edges[:, 2:]), np.maximum(edges[:, :2], edges[:, 2:])
     if len(edges):
-        low = np.minimum.reduceat(box[:, :2], first[:-1])
-        high = np.maximum.reduceat(box[:, 2:], first[:-1])
-        # the tree asks for boxes only: a diagonal has the box of its rectangle and takes half the room
-        tree = shapely.STRtree(shapely.linestrings(np.stack([low, high], axis=1)))
-    else:
-        tree = shapely.STRtree([])
+        low, high = np.minimum.reduceat(low, first[:-1]), np.maximum.reduceat(high, first[:-1])
+    tree = BoxTree.of(low, high)
     area = shapely.get_type_id(parts) == 3
     return Occluders(
         edges, solid, heights[owner], owner, parts, heights, disjoint, first, tree,

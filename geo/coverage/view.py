@@ -236,7 +236,7 @@ def _high(views: Sectors, scene: Scene) -> NDArray[np.bool_]:
     rows = np.flatnonzero(views.eye_m > scene.lowest_m)
     if scene.raised is None or len(rows) == 0:
         return result
-    view, run = scene.raised.tree.query(shapely.box(*views.take(rows).bounds.T))
+    view, run = scene.raised.tree.query(views.take(rows).bounds)
     height = scene.raised.height_m[scene.raised.run_start[run]]
     result[rows[view[height < views.eye_m[rows[view]]]]] = True
     return result

@@ -109,7 +109,7 @@ class Watch:
         ends = _far_edges(self.sharp(px_m)[cut], self.fields.xy[cut], self.reach_m(px_m)[cut])
         return np.concatenate([shapely.boundary(self.fields.shapes[rows]), ends])
 
-    @cached_property
+    @property
     def discs(self) -> NDArray[np.object_]:
         """Circle of the range of every camera with a place that takes part, whatever it looks at (名义范围)."""
         optics, xy = self.fields.optics, self.fields.xy

@@ -54,9 +54,10 @@ def watch_of(city: City, *, secret: bool = False, home: bool = True) -> Watch:
     """Fields of view of the city; after a change only what the change touches is swept again (监控能力)."""
     key = f"watch:{secret}:{home}"
     last: dict[str, tuple[gpd.GeoDataFrame, Watch]] = city.derive(f"{key}:last", (), dict)
+    whole: dict[str, tuple[gpd.GeoDataFrame, Watch]] = city.derive(f"watch:True:{home}:last", (), dict)
 
     def compute() -> Watch:
-        cameras, before = cameras_of(city, secret=secret), last.get("watch")
+        cameras, before = cameras_of(city, secret=secret), last.get("watch") or whole.get("watch")
         known = (
             None
             if before is None or before[1].fields.scene is not scene_of(city)

@@ -11,40 +11,50 @@ from geo.coverage import outage, staircase
 from geo.covered.base import GROUND, WATCHED, cameras_of, group_of, ledger_of, lowest, watch_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from geo.city import City
     from geo.coverage.fraction import Cells
     from geo.coverage.staircase import Survey
 
 
 def tiles_of(city: City, *, secret: bool = False) -> Cells:
-    """Ground of the lowest grids cut into cells of constant visibility, one viewer a device (等重单元)."""
+    """Ground of the lowest grids cut into cells of constant visibility, one viewer a device (等重单元).
 
+    A large city has half a million cells: they lie on disk and are read when somebody asks.
+    """
+    return _tiles(city, lambda: survey_of(city, secret=secret), secret=secret)
+
+
+def _tiles(city: City, survey: Callable[[], Survey], *, secret: bool) -> Cells:
     def compute() -> Cells:
-        cut = survey_of(city, secret=secret).by_device
+        cut = survey().by_device
         grids = city.grids
         tile = lowest(grids)[grids.index.get_indexer(cut.zones)]
         return cut.pairs(tile[cut.zone[cut.cell]])
 
-    return city.derive(f"tiles:{secret}", GROUND, compute)
+    return city.keep(f"tiles:{secret}", GROUND, compute, held=False)
 
 
 def survey_of(city: City, *, secret: bool = False) -> Survey:
-    """Ground of every lowest grid, dedicated and micro-grid, cut by the fields of view (地面普查)."""
-
-    def compute() -> Survey:
-        grids = city.grids
-        kinds = grids["kind"].isin(["dedicated", "micro"]).to_numpy(dtype=bool)
-        zones = lowest(grids) | kinds
-        return staircase.survey(
-            grids.geometry[zones], watch_of(city, secret=secret), water=city.water.geometry.to_numpy()
-        )
-
-    return city.derive(f"survey:{secret}", GROUND, compute)
+    """Ground of every lowest grid, dedicated and micro-grid, cut by the fields of view (地面普查), made anew."""
+    grids = city.grids
+    kinds = grids["kind"].isin(["dedicated", "micro"]).to_numpy(dtype=bool)
+    zones = lowest(grids) | kinds
+    return staircase.survey(
+        grids.geometry[zones], watch_of(city, secret=secret), water=city.water.geometry.to_numpy()
+    )
 
 
 def ground_of(city: City, *, secret: bool = False) -> pd.DataFrame:
     """Free ground and ground covered claim by claim, m², of the zones of `survey_of` (普查成果表)."""
-    return city.keep(f"ground:{secret}", GROUND, lambda: survey_of(city, secret=secret).table)
+
+    def compute() -> pd.DataFrame:
+        survey = survey_of(city, secret=secret)
+        _tiles(city, lambda: survey, secret=secret)  # one survey for both
+        return survey.table
+
+    return city.keep(f"ground:{secret}", GROUND, compute)
 
 
 def grid_ground(city: City, *, secret: bool = False) -> pd.DataFrame:

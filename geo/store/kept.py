@@ -30,6 +30,7 @@ import pyproj
 import scipy
 import shapely
 
+from geo.coverage.fraction import Cells
 from geo.coverage.interval import Interval
 from geo.hotspot.cube import Account, Cube
 
@@ -42,7 +43,7 @@ T = TypeVar("T")
 
 MOST_BYTES = 1 << 30
 VERSIONS = 2  # of one result: this and the one before
-RECORDS = {kind.__name__: kind for kind in (Account, Cube, Interval)}
+RECORDS = {kind.__name__: kind for kind in (Account, Cells, Cube, Interval)}
 """Kinds of records that values may hold."""
 
 

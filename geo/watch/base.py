@@ -64,7 +64,8 @@ def days_of(city: City) -> pd.Series:
 
     def compute() -> pd.Series:
         occurred = city.degrees("incidents")["occurred_at"]
-        day, number = np.unique(hotspot.local_day(occurred.dropna(), city.timezone), return_counts=True)
+        local = hotspot.local_day(occurred, city.timezone)
+        day, number = np.unique(local[~np.isnat(local)], return_counts=True)
         return pd.Series(number, index=pd.DatetimeIndex(day), name="incidents")
 
     return city.keep("days", ("incidents",), compute)

@@ -11,7 +11,7 @@ from geo import hotspot
 from geo.hotspot.report import RECENT_DAYS
 from geo.hotspot.sensitivity import sensitivity
 from geo.points import lonlat
-from geo.watch.base import centres_of, cube_of, graph_of, watched_grids
+from geo.watch.base import centres_of, cube_of, graph_of, last_day, watched_grids
 
 if TYPE_CHECKING:
     from datetime import date
@@ -34,7 +34,8 @@ def hotspots_of(
     fdr: hotspot.Fdr | None = "bh",
     until: date | None = None,
 ) -> pd.DataFrame:
-    """Hotspot table of the watched grids (`hotspot.hotspots`)."""
+    """Hotspot table of the watched grids (`hotspot.hotspots`) up to a day, default the last of the data."""
+    until = until or last_day(city)
     key = f"hotspots:{category}:{source}:{recent_days}:{baseline_days}:{fdr}:{until}"
     return city.keep(
         key,
@@ -55,11 +56,12 @@ def sensitivity_of(
     draws: int = 20,
 ) -> pd.DataFrame:
     """Which marks of the hotspot table are stable (`hotspot.sensitivity`)."""
+    until = until or last_day(city)
 
     def compute() -> pd.DataFrame:
-        incidents, grids = city.table("incidents"), watched_grids(city)
+        grids = watched_grids(city)
         tree = shapely.STRtree(grids.geometry.to_numpy())
-        xy = np.column_stack(lonlat(incidents))
+        xy = np.column_stack(city.to_metres(*lonlat(city.degrees("incidents"))))
         return sensitivity(
             cube_of(city, until=until), graph_of(city), xy, _straying_of(city, until),
             lambda x, y: _rows_of(tree, x, y), grids["parent_id"], category=category, source=source, draws=draws,
@@ -76,12 +78,13 @@ def _straying_of(city: City, until: date | None) -> NDArray[np.float64]:
     """
 
     def compute() -> NDArray[np.float64]:
-        incidents, cube = city.table("incidents"), cube_of(city, until=until)
+        incidents, cube = city.degrees("incidents"), cube_of(city, until=until)
         radius = np.nan_to_num(incidents["radius_m"].to_numpy(dtype=np.float64))
         borders = shapely.boundary(watched_grids(city).geometry.to_numpy())
         recent = np.flatnonzero((cube.day >= cube.days - RECENT_DAYS) & (radius[cube.row] > 0))
         row = cube.row[recent]
-        room = shapely.distance(incidents.geometry.iloc[row].to_numpy(), borders[cube.grid[recent]])
+        x, y = city.to_metres(*lonlat(incidents.iloc[row]))
+        room = shapely.distance(shapely.points(x, y), borders[cube.grid[recent]])
         far = np.zeros(len(radius))
         far[row] = np.where(room < radius[row], radius[row], 0.0)
         return far

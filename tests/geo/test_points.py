@@ -107,6 +107,7 @@ def test_take_as_pandas_asks_of_arrays() -> None:
 
 
 def test_few_points_are_objects_many_are_held(monkeypatch) -> None:
+    monkeypatch.setattr(points, "MANY", 6)
     few = points.point_column(X, Y, CRS)
     assert isinstance(few, np.ndarray)
     assert few[2] is None
