@@ -304,7 +304,7 @@ class Sheet:
         for place in self._tiles():
             part = made.index.slice(place)
             mask = None if keep is None else keep[made.index.order[part]]
-            cells = made.index.cells(place, across=5, keep=mask)
+            cells = made.index.cells(place, across=4, keep=mask)
             if len(cells.count):
                 size = np.minimum(8 + 3.2 * np.log10(cells.count), 18)
                 self.axes.scatter(cells.x_m, cells.y_m, s=(size * 1.45) ** 2, c="#33566f", edgecolors="white",
@@ -322,7 +322,7 @@ class Sheet:
         for place in self._tiles():
             part = made.index.slice(place)
             mask = None if keep is None else keep[made.index.order[part]]
-            cells = made.index.cells(place, across=across, keep=mask)
+            cells = made.index.cells(place, across=across, keep=mask, centres=False)
             corners = tiles.squares(cells, place, across).reshape(-1, 4, 2)
             rank = np.searchsorted(style.DENSITY_EDGES, cells.count, side="right") - 1
             for r in np.unique(rank).tolist():

@@ -1,7 +1,7 @@
 """The compiled passes of the tile encoder: plain loops over flat arrays, no interpreter lock.
 
-`encode` writes the features of one layer of one tile; `count` counts points by cell. Callers are `mvt` and
-`points`, which say what the arguments mean. Buffers grow by doubling; `pos` is the end of what is written.
+`encode` writes the features of one layer of one tile; `count` and `total` add up points by cell, `among` filters them.
+Callers are `mvt`, `points` and `source`, which say what the arguments mean. Buffers grow by doubling; `pos` is the end of what is written.
 """
 # ruff: noqa: ANN001, ANN201, ANN202, PLR0913, PLR0917
 # mypy: disable-error-code="no-untyped-def"
@@ -255,20 +255,32 @@ def encode(kind, xy, parts, outer, rows, ids, chosen, tags, west, north, scale, 
 
 
 @njit(cache=True, nogil=True)
-def count(xy, mask, columns, west, north, scale, across):
-    """Count points, their coordinates and extra columns by cell of one tile."""
-    counts = np.zeros(across * across, np.int64)
-    x_m, y_m = np.zeros(across * across), np.zeros(across * across)
-    sums = np.zeros((columns.shape[0], across * across))
-    for i in range(len(xy)):
-        if not mask[i]:
-            continue
-        c = min(max(int((xy[i, 0] - west) * scale), 0), across - 1)
-        r = min(max(int((north - xy[i, 1]) * scale), 0), across - 1)
-        cell = r * across + c
-        counts[cell] += 1
-        x_m[cell] += xy[i, 0]
-        y_m[cell] += xy[i, 1]
-        for k in range(columns.shape[0]):
-            sums[k, cell] += columns[k, i]
-    return counts, x_m, y_m, sums
+def among(codes, wanted):
+    """Say of each code whether it is wanted."""
+    found = np.empty(len(codes), np.bool_)
+    for i in range(len(codes)):
+        found[i] = wanted[codes[i]]
+    return found
+
+
+@njit(cache=True, nogil=True)
+def count(edges, keep):
+    """Count what is kept between one edge and the next."""
+    counts = np.zeros(len(edges) - 1, np.int64)
+    for c in range(len(counts)):
+        n = 0
+        for i in range(edges[c], edges[c + 1]):
+            n += keep[i]
+        counts[c] = n
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def total(edges, values, keep):
+    """Sum what is kept between one edge and the next; an empty `keep` keeps all."""
+    sums = np.zeros(len(edges) - 1)
+    for c in range(len(sums)):
+        for i in range(edges[c], edges[c + 1]):
+            if len(keep) == 0 or keep[i]:
+                sums[c] += values[i]
+    return sums

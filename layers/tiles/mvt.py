@@ -12,6 +12,7 @@ a concave ring leaves the tile twice its parts stay joined along the buffer's ed
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,7 +69,8 @@ class Column:
     def of(cls, values: pd.Series) -> Column:
         """Encode a column; a missing value leaves the property out of its feature."""
         codes, unique = pd.factorize(values, use_na_sentinel=True)
-        return cls(codes.astype(np.int64), tuple(encode_value(v) for v in unique.tolist()))
+        encoded = [_encoded_count(v) if type(v) is int else encode_value(v) for v in unique.tolist()]
+        return cls(codes.astype(np.int64), tuple(encoded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,12 @@ def encode_value(value: object) -> bytes:
         text = str(value).encode()
         message = b"\x0a" + varint(len(text)) + text
     return b"\x22" + varint(len(message)) + message
+
+
+@lru_cache(maxsize=1 << 14)
+def _encoded_count(value: int) -> bytes:
+    """Encode a whole number; counts and codes come again in every tile."""
+    return encode_value(value)
 
 
 def _tags(columns: Mapping[str, Column], chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], bytes]:

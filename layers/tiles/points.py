@@ -33,7 +33,7 @@ class Cells:
     count
         Points in the cell.
     x_m, y_m
-        Mean position of these points, EPSG:3857.
+        Mean position of these points, EPSG:3857; of no length where it was not asked for.
     sums
         Sum of each extra column over the cell.
     """
@@ -81,9 +81,7 @@ class PointIndex:
         z, x, y = tile
         mvt.tile_bounds(z, x, y)  # refuses a tile that does not exist
         shift = 2 * (DEPTH - z)
-        key = int(
-            _spread(np.array([x], np.uint64))[0] | (_spread(np.array([y], np.uint64))[0] << np.uint64(1))
-        )
+        key = _key(x, y)
         low, high = np.searchsorted(self.keys, np.array([key << shift, (key + 1) << shift], np.uint64))
         return slice(int(low), int(high))
 
@@ -116,36 +114,49 @@ class PointIndex:
         across: int,
         keep: NDArray[np.bool_] | None = None,
         extra: Mapping[str, NDArray[np.float64]] | None = None,
+        centres: bool = True,
     ) -> Cells:
-        """Count the points of a tile in `across` by `across` cells.
+        """Count the points of a tile in `across` by `across` cells, row by row.
+
+        The points of a cell follow each other in the index: a cell is found, not computed point by point.
 
         Parameters
         ----------
         tile
             z, x, y.
         across
-            Cells on a side.
+            Cells on a side, a power of two.
         keep
             Which places of the tile's slice count; all of them when left out.
         extra
             Columns to sum per cell, over the same slice.
+        centres
+            Whether the mean position of each cell's points is wanted.
+
+        Raises
+        ------
+        ValueError
+            If `across` is no power of two.
         """
+        deeper = across.bit_length() - 1
+        if across != 1 << deeper:
+            raise ValueError(f"across {across}; allowed: a power of two, such as 4 or 32")
         part = self.slice(tile)
-        xy = self.xy[part]
-        west, _, east, north = mvt.tile_bounds(*tile)
-        mask = np.ones(len(xy), bool) if keep is None else keep
-        names = list(extra or {})
-        columns = np.stack([extra[n] for n in names]) if extra else np.empty((0, len(xy)))
-        count, x_m, y_m, sums = kernel.count(xy, mask, columns, west, north, across / (east - west), across)
+        first = _key(tile[1], tile[2]) << 2 * deeper
+        starts = np.arange(first, first + across * across + 1, dtype=np.uint64)
+        edges = np.searchsorted(self.keys[part], starts << np.uint64(2 * (DEPTH - tile[0] - deeper)))
+        count = np.diff(edges) if keep is None else kernel.count(edges, keep)
+        column, row = _gather(np.arange(across * across))
         full = np.flatnonzero(count)
-        return Cells(
-            full % across,
-            full // across,
-            count[full],
-            x_m[full] / count[full],
-            y_m[full] / count[full],
-            {name: sums[i, full] for i, name in enumerate(names)},
-        )
+        full = full[np.argsort(row[full] * across + column[full])]
+        names = list(extra or {})
+        values = [*self.xy[part].T] if centres else []
+        values += [(extra or {})[n] for n in names]
+        totals = [kernel.total(edges, v, keep if keep is not None else _EVERY)[full] for v in values]
+        n = count[full]
+        x_m, y_m = (totals[0] / n, totals[1] / n) if centres else (np.empty(0), np.empty(0))
+        sums = dict(zip(names, totals[2 if centres else 0 :], strict=True))
+        return Cells(column[full], row[full], n, x_m, y_m, sums)
 
 
 def squares(cells: Cells, tile: tuple[int, int, int], across: int) -> NDArray[np.float64]:
@@ -155,6 +166,23 @@ def squares(cells: Cells, tile: tuple[int, int, int], across: int) -> NDArray[np
     x, y = west + cells.column * side, north - cells.row * side
     corners = np.stack([x, y, x + side, y, x + side, y - side, x, y - side], axis=1)
     return corners.reshape(-1, 2)
+
+
+_EVERY = np.empty(0, bool)
+"""No mask: every point counts."""
+
+
+def _key(x: int, y: int) -> int:
+    """Morton code of a tile in its zoom."""
+    column, row = _spread(np.array([x, y], np.uint64))
+    return int(column | (row << np.uint64(1)))
+
+
+def _gather(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Column and row of Morton codes below 2^16."""
+    bits = np.arange(8)
+    each = codes[:, None] >> (2 * bits)
+    return ((each & 1) << bits).sum(axis=1), (((each >> 1) & 1) << bits).sum(axis=1)
 
 
 def _spread(v: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -20,7 +20,7 @@ from geo.points import lonlat
 from geo.scope import Scope, visible_cameras, visible_grids
 from layers import style, values
 from layers.catalog import entry_rows
-from layers.tiles import mvt
+from layers.tiles import kernel, mvt
 from layers.tiles.points import Cells, PointIndex, squares
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Crowd:
         extra = {name: self.numbers(name)[part] for name in self.entry.sums}
         density = self.entry.crowd == "density"
         across = DENSITY_ACROSS if density else CLUSTER_ACROSS
-        cells = self.index.cells(tile, across=across, keep=chosen, extra=extra)
+        cells = self.index.cells(tile, across=across, keep=chosen, extra=extra, centres=not density)
         return self._squares(tile, cells) if density else self._clusters(tile, cells)
 
     def _points(
@@ -179,7 +179,7 @@ class Crowd:
         for name, allowed in selection.fields.items():
             codes, known = self.codes(name)
             wanted = np.array([*(k in allowed for k in known), "" in allowed])
-            masks.append(wanted[codes[part]])
+            masks.append(kernel.among(codes[part], wanted))
         if selection.since is not None:
             masks.append(self.numbers(self.entry.time)[part] >= selection.since.value)
         if selection.until is not None:

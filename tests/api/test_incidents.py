@@ -240,3 +240,16 @@ def test_a_time_without_a_zone_is_in_the_zone_of_the_city(client):
     bad = client.post("/v1/incidents", json=row(4, occurred_at="2026-13-41"))
     assert bad.status_code == 422
     assert "2026-13-41" in bad.text
+
+
+def test_long_answers_travel_packed_to_those_who_take_it(client):
+    client.post("/v1/incidents", json=[row() | {"incident_id": f"J{i}"} for i in range(200)])
+    plain = client.get("/v1/incidents", headers={"accept-encoding": "identity"})
+    packed = client.get("/v1/incidents", headers={"accept-encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "accept-encoding" in packed.headers["vary"].lower()
+    assert int(packed.headers["content-length"]) < 0.2 * int(plain.headers["content-length"])
+    assert packed.json() == plain.json()
+    short = client.get("/v1/incidents", params={"limit": 1}, headers={"accept-encoding": "gzip"})
+    assert "content-encoding" not in short.headers

@@ -73,13 +73,17 @@ def test_many_points_the_short_way_are_answered_as_the_long_way(demo_tiny, point
     app = asgi(state)
     short_way = app.app
     spy = short_way.app = Spy(short_way.app)
-    short = post(app, good, good[:50], **{"content-type": kind})
-    long = post(create_app(state), good, good[:50], **{"content-type": kind})
+    headers = {
+        "content-type": kind,
+        "accept-encoding": "identity",
+    }  # the short way packs nothing: that costs more
+    short = post(app, good, good[:50], **headers)
+    long = post(create_app(state), good, good[:50], **headers)
     assert [r.status_code for r in short] == [200, 422]
     assert len(spy.seen) == 1  # the broken body only
     for a, b in zip(short, long, strict=True):
         assert a.content == b.content
-        assert dict(a.headers) == dict(b.headers)
+        assert dict(a.headers) == {k: v for k, v in b.headers.items() if k != "vary"}
 
 
 def test_long_bodies_and_other_forms_go_to_the_application(demo_tiny):

@@ -59,6 +59,24 @@ def test_cells_count_every_point_of_the_tile(index, xy, across):
     assert ((cells.y_m >= corners[:, :, 1].min(axis=1)) & (cells.y_m <= corners[:, :, 1].max(axis=1))).all()
 
 
+def test_cells_are_those_of_plain_arithmetic_row_by_row(index, xy):
+    tile, across = (10, *mvt.tile_of(13_000_000, 4_300_000, 10)), 16
+    west, south, east, north = mvt.tile_bounds(*tile)
+    here = xy[inside(xy, tile)]
+    column = ((here[:, 0] - west) / (east - west) * across).astype(int)
+    row = ((north - here[:, 1]) / (north - south) * across).astype(int)
+    wanted, count = np.unique(row * across + column, return_counts=True)
+    cells = index.cells(tile, across=across, centres=False)
+    assert (cells.row * across + cells.column).tolist() == wanted.tolist()
+    assert cells.count.tolist() == count.tolist()
+    assert len(cells.x_m) == len(cells.y_m) == 0
+
+
+def test_cells_come_in_powers_of_two(index):
+    with pytest.raises(ValueError, match="power of two"):
+        index.cells((3, 1, 1), across=5)
+
+
 def test_a_mask_is_the_same_as_fewer_points(index, xy):
     tile = (10, *mvt.tile_of(13_000_000, 4_300_000, 10))
     odd = np.arange(len(xy)) % 2 == 1
