@@ -9,6 +9,7 @@ import pandas as pd
 
 from geo import hotspot, watch
 from geo.city import City
+from geo.errors import UnknownNameError
 from geo.hotspot import ledger
 from geo.scope import EVERYTHING, Scope, visible_grids
 from geo.store import Store
@@ -29,6 +30,21 @@ def plain(table: pd.DataFrame) -> list[dict[str, Any]]:
     rows = rows.astype(object).where(rows.notna(), None)
     found: list[dict[str, Any]] = rows.to_dict("records")
     return found
+
+
+def only(table: pd.DataFrame, fields: str) -> pd.DataFrame:
+    """Return the grid and the columns named (comma-separated); all columns where none is named.
+
+    Raises
+    ------
+    UnknownNameError
+        For a column that the table does not have.
+    """
+    names = [n for n in fields.split(",") if n and n != "grid_id"]
+    for name in names:
+        if name not in table.columns:
+            raise UnknownNameError("field", name, table.columns)
+    return table[["grid_id", *names]] if names else table
 
 
 def seen_by(table: pd.DataFrame, city: City, scope: Scope) -> pd.DataFrame:
@@ -117,14 +133,14 @@ def cluster_rows(
     return rows[:top]
 
 
-def risk_rows(found: watch.Risk, top: int) -> dict[str, Any]:
+def risk_rows(found: watch.Risk, top: int, fields: str = "") -> dict[str, Any]:
     """Highest scores, and how many grids have each level."""
     levels = found.table["level"].value_counts()
     order = found.table.sort_values(["level", "risk_score"], ascending=[True, False], kind="stable")
     return {
         "levels": {str(k): int(levels.get(k, 0)) for k in (1, 2, 3, 4)},
         "significant": int(found.table["significant"].sum()),
-        "grids": plain(order.head(top).rename_axis("grid_id").reset_index()),
+        "grids": plain(only(order.head(top).rename_axis("grid_id").reset_index(), fields)),
     }
 
 

@@ -13,6 +13,7 @@ from api.watching import (
     forecast_now,
     hot_rows,
     ledger_answer,
+    only,
     plain,
     risk_rows,
     seen_by,
@@ -36,6 +37,9 @@ Source = Annotated[
 ]
 Until = Annotated[date | None, Query(description="Last day; without: the last complete day of the data")]
 Top = Annotated[int, Query(ge=1, le=20_000)]
+Fields = Annotated[
+    str, Query(description="Comma-separated columns that are wanted beside the grid; without: all")
+]
 Fdr = Literal["bh", "by", "none"]
 NAMES: dict[Fdr, hotspot.Fdr | None] = {"bh": "bh", "by": "by", "none": None}
 
@@ -62,12 +66,13 @@ def hotspots(
 
 @router.get("/hotspots/grids")
 def hotspot_grids(
-    city: CityDep, scope: ScopeDep, category: Category = None, source: Source = None, until: Until = None
-) -> dict[str, Any]:
+    city: CityDep, scope: ScopeDep, category: Category = None, source: Source = None, until: Until = None,
+    fields: Fields = "",
+) -> dict[str, Any]:  # fmt: skip
     """Return every watched grid of one category (or all together), hot or not."""
     table = watch.hotspots_of(city, category=category, source=source, until=_end(city, until))
     shown = seen_by(table.rename_axis("grid_id").reset_index(), city, scope)
-    return {"windows": dict(table.attrs), "grids": plain(shown)}
+    return {"windows": dict(table.attrs), "grids": plain(only(shown, fields))}
 
 
 @router.get("/hotspots/scan")
@@ -166,11 +171,16 @@ def forecast(
 
 @router.get("/risk")
 def all_risk(
-    state: StateDep, city: CityDep, scope: ScopeDep, until: Until = None, top: Top = 20_000
+    state: StateDep,
+    city: CityDep,
+    scope: ScopeDep,
+    until: Until = None,
+    top: Top = 20_000,
+    fields: Fields = "",
 ) -> dict[str, Any]:
     """Return score, level and rank interval of every grid in scope, highest first."""
     found = risk_now(state.store, city, until)
-    answer = risk_rows(found, len(found.table))
+    answer = risk_rows(found, len(found.table), fields)
     shown = seen_by(found.table.rename_axis("grid_id").reset_index(), city, scope)
     seen = set(shown["grid_id"])
     answer["grids"] = [row for row in answer["grids"] if row["grid_id"] in seen][:top]
@@ -178,7 +188,7 @@ def all_risk(
         hidden = shown.set_index("grid_id")["events"]
         for row in answer["grids"]:
             if np.isnan(hidden[row["grid_id"]]):
-                row.update(events=None, discovered_share=None)
+                row.update({k: None for k in ("events", "discovered_share") if k in row})
     return {"until": found.until, "config": found.config.version, "outcome": risk.OUTCOME} | answer
 
 

@@ -173,7 +173,7 @@ def test_time_moves_by_hand_and_by_itself(desk: Page, address: str) -> None:
     days = desk.locator("#newest .when").all_inner_texts()
     assert days
     assert all("06/16" <= d[:5] <= "06/22" for d in days)
-    assert any("/v1/hotspots/grids?until=2026-06-22" in u for u in desk.watch.requests)
+    assert any("/v1/hotspots/grids?" in u and "until=2026-06-22" in u for u in desk.watch.requests)
     desk.locator("#shade").select_option("classes")
     ready(desk)
     expect(desk.locator("#tree .legend").first).to_contain_text("新增热点")

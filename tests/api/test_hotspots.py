@@ -50,6 +50,8 @@ def test_hotspots_by_category_with_the_split(client, city):
         assert row["reported"] + row["discovered"] + row["sensor"] + row["unknown"] == row["observed"]
     every = client.get("/v1/hotspots/grids").json()
     assert len(every["grids"]) == len(watch.watched_grids(city))
+    few = client.get("/v1/hotspots/grids", params={"fields": "gi_bin"}).json()["grids"]
+    assert few == [{k: row[k] for k in ("grid_id", "gi_bin")} for row in every["grids"]]
     raw = client.get("/v1/hotspots", params={"fdr": "none"}).json()
     assert raw["total"] >= body["total"]
 
@@ -90,6 +92,11 @@ def test_risk_explains_itself_to_the_last_bit(client):
     body = client.get("/v1/risk").json()
     assert sum(body["levels"].values()) == len(body["grids"])
     top = body["grids"][0]["grid_id"]
+    few = client.get("/v1/risk", params={"fields": "level"}).json()["grids"]
+    assert few == [{k: row[k] for k in ("grid_id", "level")} for row in body["grids"]]
+    wrong = client.get("/v1/risk", params={"fields": "levle"})
+    assert wrong.status_code == 404
+    assert "allowed: " in wrong.json()["detail"]
     why = client.get(f"/v1/risk/{top}").json()
     assert sum(line["contribution"] for line in why["why"]) == why["risk_score"]
     assert why["outcome"]
