@@ -181,9 +181,8 @@ def page(
     configs = [
         _config(city, chosen, *layer, scope=scope, z=n + 1, lang=lang) for n, layer in enumerate(stack)
     ]
-    empty = not len(city.degrees("grids"))
     west, south, east, north = bounds
-    first = {"bounds": [[south, west], [north, east]], "timezone": city.timezone, "empty": empty}
+    first = {"bounds": [[south, west], [north, east]], "timezone": city.timezone, "missing": missing(city, chosen, lang)}
     m.add_child(_Begin({"lang": lang, "base": "", "layers": configs, **first}))
     if basemap.url:
         folium.TileLayer(
@@ -234,8 +233,31 @@ class _Scripts(MacroElement):
 def _stack(city: City, chosen: ThemeMap, *, own_basemap: bool) -> list[tuple[str, str]]:
     """Layers from bottom to top, with the indicator that each carries."""
     stack = [("basemap", "")] if own_basemap else []
-    stack += [(catalog.deepest_grids(city), chosen.indicator), ("borders", ""), ("grid_labels", "")]
-    return [*stack, (chosen.points, "")] if chosen.points else stack
+    stack += [(catalog.deepest_grids(city), chosen.indicator), ("borders", "")]
+    stack += [(chosen.points, "")] if chosen.points else []
+    return [*stack, ("grid_labels", "")]  # names lie above clusters of points
+
+
+def missing(city: City, chosen: ThemeMap, lang: str) -> str:
+    """Say which table a map waits for, and the command that brings it; empty where it has its data."""
+    tables = ("grids", INDICATORS[chosen.indicator].tables[0])
+    name = next((t for t in tables if not len(city.degrees(t))), "")
+    if not name:
+        return ""
+    zh, en = _TABLES[name]
+    if lang == "zh":
+        return f"这座城市还没有{zh}。导入：santu import {name} 文件"
+    return f"This city has no {en} yet. Import: santu import {name} FILE"
+
+
+_TABLES = {
+    "grids": ("网格", "grids"),
+    "people": ("服务工作量", "service workload"),
+    "hazards": ("隐患", "hazards"),
+    "facilities": ("物防设施", "facilities"),
+    "incidents": ("警情", "incidents"),
+    "cameras": ("监控点", "cameras"),
+}
 
 
 _GROUP_TITLES = {"basemap": ("底图", "basemap"), "borders": ("网格界线", "grid borders")}
@@ -324,11 +346,14 @@ def bounds_of(city: City, scope: Scope) -> list[float]:
     return [round(float(v), 6) for v in (chosen if len(chosen) else frame).total_bounds]
 
 
-def scope_words(scope: Scope, lang: str = "zh") -> str:
-    """Say in a few words what a scope sees (可见范围说明)."""
-    if lang == "zh":
-        return "全市" if scope.whole_city else "范围：" + "、".join(sorted(scope.roots))
-    return "whole city" if scope.whole_city else "only " + ", ".join(sorted(scope.roots))
+def scope_words(city: City, scope: Scope, lang: str = "zh") -> str:
+    """Say in a few words what a scope sees (可见范围说明): the whole city, or its grids by name and code."""
+    zh = lang == "zh"
+    if scope.whole_city:
+        return "全市" if zh else "whole city"
+    names = city.degrees("grids")["name"].reindex(sorted(scope.roots))
+    both = ("{}（{}）" if zh else "{} ({})").format
+    return ("、" if zh else ", ").join(i if pd.isna(n) else both(n, i) for i, n in names.items())
 
 
 def data_date(city: City) -> str:
@@ -351,7 +376,7 @@ def _bar(chosen: ThemeMap, title: str, city: City, *, scope: Scope, place: Place
         f"{html.escape(m.zh if lang == 'zh' else m.en)}</a>"
         for m in MAPS.values()
     )
-    facts = f"{data_to} {data_date(city)}　{html.escape(scope_words(scope, lang))}"
+    facts = f"{data_to} {data_date(city)}　{html.escape(scope_words(city, scope, lang))}"
     note = chosen.note if lang == "zh" else chosen.note_en
     note = f"　{html.escape(note)}" if note else ""
     return (

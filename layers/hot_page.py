@@ -24,6 +24,7 @@ MAP = ThemeMap(
     "hotspots",
     "gi_bin",
     note="较各网格自身基线，错误发现率 5 %",
+    note_en="against each grid's own past, false discovery rate 5 %",
 )
 
 

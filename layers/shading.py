@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from geo.hotspot import CLASSES, CLASSES_ZH
-from layers.style import Entry, entries
+from layers.style import Entry, Style, entries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,15 @@ EMERGING = entries(
     for c, zh in zip(CLASSES, CLASSES_ZH, strict=True)
     if c in _CLASS_COLOURS
 )
+
+
+def look(name: str) -> Style:
+    """Return the look of an analysis by the place of its ranks; -1 is a grid that it does not mark."""
+    marked = tuple(
+        Entry(i, r["zh"], r["en"], r["colour"], "fill") for i, r in enumerate(ANALYSES[name]["ranks"])
+    )
+    plain = Entry(-1, "无", "none", "#eeeeee", "fill")
+    return Style(by="rank", entries=(plain, *marked), opacity=0.6, weight=0.8)
 
 
 def _ranks(looks: tuple[Entry, ...]) -> list[dict[str, Any]]:

@@ -75,11 +75,7 @@ def list_incidents(
         stage=stage,
         only_open=only_open,
     )
-    rows = [
-        *_of_snapshot(city, state, asked, grid, scope, limit + 1),
-        *_of_overlay(city, state, asked, grid, scope),
-    ]
-    rows.sort(key=lambda r: (r["occurred_at"], r["incident_id"]), reverse=True)
+    rows = newest_of(city, state, asked, grid, scope, limit + 1)
     more = len(rows) > limit
     body = {
         "incidents": rows[:limit],
@@ -88,6 +84,18 @@ def list_incidents(
         "live": len(state.live),
     }
     return Response(orjson.dumps(body), media_type="application/json")
+
+
+def newest_of(
+    city: City, state: ServerState, asked: IncidentFilter, grid: str | None, scope: Scope, limit: int
+) -> list[dict[str, Any]]:
+    """Incidents of the snapshot (as many as `limit`) and all that arrived since, newest first."""
+    rows = [
+        *_of_snapshot(city, state, asked, grid, scope, limit),
+        *_of_overlay(city, state, asked, grid, scope),
+    ]
+    rows.sort(key=lambda r: (r["occurred_at"], r["incident_id"]), reverse=True)
+    return rows
 
 
 @router.post("", status_code=201)

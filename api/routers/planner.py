@@ -17,7 +17,7 @@ from geo.city import City
 from geo.coverage.what_if import Change
 from geo.errors import BadInputError, ForbiddenError, NotFoundError
 from geo.scope import visible_grids
-from layers import catalog, tiles
+from layers import catalog, folium_map, tiles
 from layers.style import RAMPS
 from layers.worklist import work_list, work_list_file
 
@@ -73,7 +73,7 @@ def planner_config(city: CityDep, scope: ScopeDep) -> dict[str, Any]:
     grids = catalog.entry_rows(city, finest)
     return {
         "city": city.name,
-        "bounds": tiles.tilejson_bounds(city, finest) if len(grids) else CHINA,
+        "bounds": folium_map.bounds_of(city, scope) if len(grids) else CHINA,
         "empty": not len(grids),
         "cameras_missing": not len(city.degrees("cameras")),
         "grids": finest.name,
@@ -95,6 +95,7 @@ def planner_config(city: CityDep, scope: ScopeDep) -> dict[str, Any]:
         "cameras": catalog.layer("cameras").style.as_json(),
         "ramp": RAMPS["green"],
         "claims": list(covered.STEPS),
+        "seen": {lang: folium_map.scope_words(city, scope, lang) for lang in ("zh", "en")},
         "whole_city": scope.whole_city,
     }
 

@@ -4,9 +4,9 @@
   var santu = window.santu, look = santu.look, entryOf = look.entryOf;
   var TEXT = {
     zh: { colon: '：', code: '网格编码', above: '上级网格', search: '网格编码或名称', none: '没有找到', failed: '部分图层未能载入，请检查服务', legend: '图例', more: '网格指标',
-          cluster: '聚合点（数字为数量）', bad: '红圈：一成以上逾期或异常', hiddenCount: '不显示（人数过少）', rank: '等级', yes: '是', no: '否', empty: '本图暂无数据' },
+          cluster: '聚合点（数字为数量）', bad: '红圈：一成以上逾期或异常', hiddenCount: '不显示（人数过少）', rank: '等级', yes: '是', no: '否' },
     en: { colon: ': ', code: 'grid code', above: 'grid above', search: 'grid code or name', none: 'nothing found', failed: 'some layers could not be loaded', legend: 'Legend', more: 'Indicators',
-          cluster: 'cluster (number: how many)', bad: 'red ring: over 10 % overdue or out of order', hiddenCount: 'not shown (small count)', rank: 'rank', yes: 'yes', no: 'no', empty: 'no data on this map yet' }
+          cluster: 'cluster (number: how many)', bad: 'red ring: over 10 % overdue or out of order', hiddenCount: 'not shown (small count)', rank: 'rank', yes: 'yes', no: 'no' }
   };
   var lang = 'zh', words = TEXT.zh;
   function say(o) { return o[lang] || o.zh; }
@@ -334,7 +334,7 @@
       var c = map.getCenter();
       history.replaceState(null, '', '#' + Number(map.getZoom().toFixed(2)) + '/' + c.lat.toFixed(5) + '/' + c.lng.toFixed(5));
     });
-    if (config.empty) { note(words.empty); }
+    if (config.missing) { note(config.missing); }
     new ResizeObserver(function () { map.invalidateSize(); }).observe(map.getContainer());
     whenLoaded(function () { santu.ready = true; document.documentElement.setAttribute('data-ready', 'true'); });
   };

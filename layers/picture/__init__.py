@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from geo.errors import BadInputError
-from layers.picture.view import DAILY, View, view_of
+from layers.picture.view import DAILY, Shade, View, view_of
 
 if TYPE_CHECKING:
     from geo.city import City
     from geo.scope import Scope
 
-__all__ = ["DAILY", "View", "picture", "view_of"]
+__all__ = ["DAILY", "Shade", "View", "picture", "view_of"]
 
 MOST_PIXELS = 40_000_000
 

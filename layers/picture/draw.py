@@ -32,6 +32,7 @@ def draw(city: City, view: View, *, scope: Scope, form: Literal["png", "pdf"]) -
         sheet = Sheet(city, view, scope, figure)
         for n, entry in enumerate(members):
             sheet.draw(entry, z=n + 2)
+        sheet.draw_open(z=len(members) + 2)
         furnish(sheet)
         canvas = FigureCanvasPdf(figure) if form == "pdf" else FigureCanvasAgg(figure)
         out = io.BytesIO()

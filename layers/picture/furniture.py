@@ -21,11 +21,20 @@ if TYPE_CHECKING:
 
 def furnish(sheet: Sheet) -> None:
     """Write title, legend, scale bar, north arrow, data date and scope."""
-    date, seen = folium_map.data_date(sheet.city), folium_map.scope_words(sheet.scope)
+    view, k = sheet.view, sheet.scope.k
+    date, seen = folium_map.data_date(sheet.city), folium_map.scope_words(sheet.city, sheet.scope, view.lang)
+    high = 1 - HEAD * (0.36 if view.note else 0.5)
+    sheet.figure.text(0.012, high, view.title, fontproperties=sheet.bold, fontsize=20, va="center")
+    room = int(view.width / 15)  # letters of this size, the wide ones
+    note = view.note if len(view.note) <= room else view.note[: room - 1] + "…"
     sheet.figure.text(
-        0.012, 1 - HEAD / 2, sheet.view.title, fontproperties=sheet.bold, fontsize=20, va="center"
+        0.012, 1 - HEAD * 0.8, note, fontproperties=sheet.font, fontsize=10, va="center", color="#333333"
     )
-    facts = f"数据日期 {date}　可见范围：{seen.removeprefix('范围：')}　少于 {sheet.scope.k} 人的计数不显示"
+    facts = (
+        f"Data to {date}    Seen: {seen}    counts of fewer than {k} persons are not shown"
+        if view.lang == "en"
+        else f"数据日期 {date}　可见范围：{seen}　少于 {k} 人的计数不显示"
+    )
     sheet.figure.text(
         0.012, FOOT / 2, facts, fontproperties=sheet.font, fontsize=10, va="center", color="#333333"
     )
@@ -45,7 +54,14 @@ def _north(sheet: Sheet) -> None:
     arrow = Path([(x, y), (x - 9 * u, y - 34 * u), (x, y - 26 * u), (x + 9 * u, y - 34 * u), (x, y)])
     sheet.axes.add_artist(PathPatch(arrow, facecolor="#222222", edgecolor="white", lw=1, zorder=90))
     sheet.axes.text(
-        x, y + 2 * u, "北", fontproperties=sheet.bold, fontsize=12, ha="center", va="bottom", zorder=90
+        x,
+        y + 2 * u,
+        "N" if sheet.view.lang == "en" else "北",
+        fontproperties=sheet.bold,
+        fontsize=12,
+        ha="center",
+        va="bottom",
+        zorder=90,
     )
 
 
@@ -68,7 +84,8 @@ def _scale(sheet: Sheet) -> None:
                 zorder=90,
             )
         )
-    text = f"{length / 1000:g} 公里" if length >= 1000 else f"{length:g} 米"
+    metre, kilometre = ("m", "km") if sheet.view.lang == "en" else ("米", "公里")
+    text = f"{length / 1000:g} {kilometre}" if length >= 1000 else f"{length:g} {metre}"
     sheet.axes.text(
         x + span,
         y + 11 * u,
@@ -102,7 +119,7 @@ def _legend(sheet: Sheet) -> None:
             y += step
         for one in used:
             _swatch(panel, y, step, one)
-            panel.text(44, y, one[0].zh, fontproperties=sheet.font, fontsize=small, va="center")
+            panel.text(44, y, sheet.word(one[0]), fontproperties=sheet.font, fontsize=small, va="center")
             y += step
         y += 0.6 * step if len(used) > 1 else 0
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from geo.city import City
     from geo.scope import Scope
     from layers.catalog import Layer
-    from layers.picture.view import View
+    from layers.picture.view import Shade, View
     from layers.style import Entry, Style
 
 PANEL = 0.22  # share of the width for the legend
@@ -107,12 +107,13 @@ class Sheet:
         """Draw one layer and note its legend."""
         if self.zoom < entry.min_zoom:
             return
-        selection = tiles.Selection(indicator=self.view.indicator if entry.name == self._coloured() else "")
-        look = tiles.legend(self.city, entry, scope=self.scope, selection=selection)
+        selection = self._selection(entry)
+        shade = self.view.shade if entry.name == self._coloured() else None
+        look = shade.style if shade else tiles.legend(self.city, entry, scope=self.scope, selection=selection)
         made = source(self.city, entry)
-        keep = visible(self.city, entry, self.scope)
+        keep = visible(self.city, entry, self.scope, selection.grid)
         if isinstance(made, Crowd):
-            self._crowd(made, self._of_day(made, keep), look, z)
+            self._crowd(made, made.chosen(self._of_day(made, keep), selection), look, z)
             return
         west, south, east, north = self.window
         _, features = made.geometry(self.zoom)
@@ -127,6 +128,22 @@ class Sheet:
         if keep is not None:
             shown &= keep
         self._areas(entry, features, shown, look, indicator=selection.indicator, z=z)
+
+    def _selection(self, entry: Layer) -> tiles.Selection:
+        """What the view's filters mean for a layer; borders and names stay whole around a grid."""
+        whole = entry.name == "grid_labels" or entry.name in catalog.GROUPS["borders"]
+        known = {*entry.filters, *(("since", "until") if entry.time else ()), *(() if whole else ("grid",))}
+        mine = {k.removeprefix(f"{entry.name}."): v for k, v in self.view.asked.items()}
+        asked = {k: v for k, v in mine.items() if k in known}
+        if entry.name == self._coloured() and self.view.indicator and not self.view.shade:
+            asked["indicator"] = self.view.indicator
+        selection = tiles.parse(entry, asked, timezone=self.city.timezone)
+        tiles.check_grid(self.city, selection.grid, self.scope)
+        return selection
+
+    def word(self, thing: Entry | Layer | Shade) -> str:
+        """Name of a thing in the language of the sheet."""
+        return thing.en if self.view.lang == "en" else thing.zh
 
     def _of_day(self, made: Crowd, keep: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
         if self.view.day is None or not made.entry.time:
@@ -156,7 +173,7 @@ class Sheet:
         if entry.grids:
             share = catalog.border_share(catalog.typical_size_m(self.city, entry), self.pixel_m)
             drawn = replace(look, weight=look.weight * share if look.weight * share > 0.08 else 0.0)
-        ranks = self._ranks(entry, indicator) if indicator else None
+        ranks = self._ranks(entry, indicator)
         used: list[tuple[Entry, Style, str]] = []
         for e in look.entries:
             rows = shown & (ranks == e.value if ranks is not None else matches(column, e, look))
@@ -164,11 +181,13 @@ class Sheet:
                 continue
             used.append((e, look, entry.geometry))
             path = path_of(features, np.flatnonzero(rows), closed=entry.geometry == "polygon")
-            self.axes.add_artist(self._patch(path, e, drawn, entry.geometry, ranked=bool(indicator), z=z))
-        if look.mark is not None and not indicator:
+            self.axes.add_artist(self._patch(path, e, drawn, entry.geometry, ranked=ranks is not None, z=z))
+        if look.mark is not None and ranks is None:
             used += self._over(features, shown, look.mark, z)
-        title = f"{entry.zh}：{tiles.indicator(indicator).zh}" if indicator else entry.zh
-        if indicator:
+        title = self.word(entry)
+        if ranks is not None:
+            colon = ": " if self.view.lang == "en" else "："
+            title += colon + self._meaning(indicator)
             used = [(e, look, entry.geometry) for e in look.entries]
         self.legends.append((title, used))
 
@@ -192,8 +211,19 @@ class Sheet:
             used.append((e, mark, "over"))
         return used
 
-    def _ranks(self, entry: Layer, indicator: str) -> NDArray[np.int64]:
+    def _meaning(self, indicator: str) -> str:
+        if self.view.shade:
+            return self.word(self.view.shade)
+        found = tiles.indicator(indicator)
+        return found.name.replace("_", " ") if self.view.lang == "en" else found.zh
+
+    def _ranks(self, entry: Layer, indicator: str) -> NDArray[np.int64] | None:
+        """Rank of every row of the coloured grid layer, -1 where it has none; None for other layers."""
         ids = catalog.entry_rows(self.city, entry).index
+        if self.view.shade and entry.name == self._coloured():
+            return self.view.shade.ranks.reindex(ids).fillna(-1).to_numpy(dtype=np.int64)
+        if not indicator:
+            return None
         shown = tiles.ranked(self.city, tiles.indicator(indicator), scope=self.scope).rank
         ranks: NDArray[np.int64] = shown.reindex(ids).to_numpy(dtype=np.int64)
         return ranks
@@ -250,23 +280,7 @@ class Sheet:
         places = self._inside(made, keep)
         rows = made.index.order[places]
         values = made.frame[look.by].iloc[rows].astype(str).to_numpy() if look.by else np.full(len(rows), "")
-        known = [str(e.value) for e in look.entries]
-        used = []
-        for e in look.entries:
-            mine = values == str(e.value)
-            if e is look.entries[-1]:
-                mine |= ~np.isin(values, known)
-            if mine.any():
-                used.append((e, look, "point"))
-                self._scatter(
-                    made.index.xy[places[mine]],
-                    e.shape,
-                    face=e.colour,
-                    edge="white",
-                    width=0.6,
-                    radius=look.radius,
-                    z=z,
-                )
+        used = self._symbols(made.index.xy[places], values, look, z)
         if look.mark is not None:
             marks = made.frame[look.mark.by].iloc[rows].astype(str).to_numpy()
             for e in look.mark.entries:
@@ -282,7 +296,33 @@ class Sheet:
                         radius=look.radius + 4,
                         z=z,
                     )
-        self.legends.append((made.entry.zh, used))
+        self.legends.append((self.word(made.entry), used))
+
+    def draw_open(self, *, z: int) -> None:
+        """Draw the open incidents of the view, one by one, above everything else."""
+        rows = self.view.open
+        if rows is None or rows.empty:
+            return
+        xy = mercator(np.column_stack([rows.geometry.x, rows.geometry.y]))
+        look = catalog.layer("incidents").style
+        used = self._symbols(xy, rows["stage"].astype(str).to_numpy(), look, z)
+        self.legends.append(("open incidents" if self.view.lang == "en" else "未办结警情", used))
+
+    def _symbols(
+        self, xy: NDArray[np.float64], values: NDArray[np.object_], look: Style, z: int
+    ) -> list[tuple[Entry, Style, str]]:
+        """Draw points in the look of their value, unknown ones in the last; what was drawn, for the legend."""
+        known, used = [str(e.value) for e in look.entries], []
+        for e in look.entries:
+            mine = values == str(e.value)
+            if e is look.entries[-1]:
+                mine |= ~np.isin(values, known)
+            if mine.any():
+                used.append((e, look, "point"))
+                self._scatter(
+                    xy[mine], e.shape, face=e.colour, edge="white", width=0.6, radius=look.radius, z=z
+                )
+        return used
 
     def _scatter(
         self,
@@ -313,8 +353,9 @@ class Sheet:
                     text = f"{n / 1000:.0f}k" if n > 9999 else str(n)
                     self.axes.text(x, y, text, color="white", ha="center", va="center", fontsize=7, zorder=z + 0.5,
                                    clip_on=True)  # fmt: skip
-        cluster = style.Entry("", f"{made.entry.zh}聚合点（数字为数量）", "cluster", "#33566f", "circle")
-        self.legends.append((made.entry.zh, [(cluster, style.Style(), "point")]))
+        zh, en = f"{made.entry.zh}聚合点（数字为数量）", f"cluster of {made.entry.en} (number: how many)"
+        cluster = style.Entry("", zh, en, "#33566f", "circle")
+        self.legends.append((self.word(made.entry), [(cluster, style.Style(), "point")]))
 
     def _density(self, made: Crowd, keep: NDArray[np.bool_] | None, z: int) -> None:
         across = 32
@@ -334,7 +375,9 @@ class Sheet:
             path = path_of(features, np.arange(len(quads)), closed=True)
             self.axes.add_artist(self._patch(path, style.DENSITY[r], look, "polygon", ranked=False, z=z))
         used = [(style.DENSITY[r], look, "polygon") for r in sorted(patches)]
-        self.legends.append((f"{made.entry.zh}密度", used))
+        self.legends.append(
+            (self.word(made.entry) + (" density" if self.view.lang == "en" else "密度"), used)
+        )
 
     def _labels(self, made: Crowd, keep: NDArray[np.bool_] | None, look: Style, z: int) -> None:
         """Write names, larger things first; what would cover one that is there is left out."""

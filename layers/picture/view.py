@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from geo import watch
 from layers import catalog, folium_map
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
+    import geopandas as gpd
+    import pandas as pd
+
     from geo.city import City
+    from layers.style import Style
 
 DAILY = "daily"
+
+
+@dataclass(frozen=True, slots=True)
+class Shade:
+    """Colours of the grids that an analysis gives, instead of an indicator (研判着色).
+
+    Attributes
+    ----------
+    zh, en
+        What the colours mean.
+    ranks
+        Index grid id: value of `style`'s entries; grids that are not in it are not coloured.
+    style
+        The look of every rank.
+    """
+
+    zh: str
+    en: str
+    ranks: pd.Series
+    style: Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +59,17 @@ class View:
         Heading.
     day
         Only what happened on this day of the city, where a layer has times; None: everything.
+    asked
+        Filters as in the address of a tile (`category`, `since`, `grid` …), for every layer that knows them;
+        `cameras.state` is for the layer of cameras alone.
+    shade
+        Colours of the grid layer that an analysis gives; None: those of `indicator`.
+    open
+        Open incidents to draw one by one, in degrees, with `stage`; None: none.
+    note
+        A line below the title: what the filters leave out.
+    lang
+        `zh` or `en`.
     """
 
     layers: tuple[str, ...]
@@ -43,6 +79,11 @@ class View:
     height: int = 1130
     title: str = ""
     day: date | None = None
+    asked: Mapping[str, str] = field(default_factory=dict)
+    shade: Shade | None = None
+    open: gpd.GeoDataFrame | None = None
+    note: str = ""
+    lang: str = "zh"
 
 
 def view_of(city: City, name: str, **more: Any) -> View:  # noqa: ANN401

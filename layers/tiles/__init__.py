@@ -30,6 +30,7 @@ __all__ = [
     "NOTHING",
     "Selection",
     "TileCache",
+    "check_grid",
     "compress",
     "etag",
     "etag_of",
@@ -76,7 +77,7 @@ def tile(
         If the selection names a grid that does not exist or that the scope does not reach.
     """
     tile_bounds(*place)
-    _check_grid(city, selection.grid, scope)
+    check_grid(city, selection.grid, scope)
     if place[0] < entry.min_zoom:
         return b""
     keep = visible(city, entry, scope, selection.grid)
@@ -88,7 +89,8 @@ def tile(
     return made.encode(place, keep, more, carried=selection.carried)
 
 
-def _check_grid(city: City, grid: str, scope: Scope) -> None:
+def check_grid(city: City, grid: str, scope: Scope) -> None:
+    """Raise `ForbiddenError` where a grid exists but lies outside a scope."""
     grids = city.degrees("grids")
     if grid and not scope.whole_city and grid in grids.index and not visible_grids(grids, scope)[grid]:
         raise ForbiddenError(f"grid {grid!r} is outside your scope")

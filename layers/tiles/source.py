@@ -186,6 +186,15 @@ class Crowd:
             masks.append(self.numbers(self.entry.time)[part] < selection.until.value)
         return np.logical_and.reduce(masks) if masks else None
 
+    def chosen(self, keep: NDArray[np.bool_] | None, selection: Selection) -> NDArray[np.bool_] | None:
+        """Which rows, in the order of the table, a scope's `keep` and a selection leave; None: all of them."""
+        mask = self._chosen(slice(None), keep, selection)
+        if mask is None:
+            return None
+        rows = np.empty(len(mask), dtype=bool)
+        rows[self.index.order] = mask
+        return rows
+
     def codes(self, name: str) -> tuple[NDArray[np.unsignedinteger], list[str]]:
         """Code of each value in the order of the index (last code: missing), and the values as text."""
         found = self._codes.get(name)

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from layers import folium_map, style
+from geo.city import City
+from geo.scope import Scope
+from layers import folium_map, hot_page, style
 
 pytestmark = pytest.mark.browser
 MAPS = list(folium_map.MAPS)
@@ -24,7 +26,8 @@ def test_a_map_opens_with_legend_layers_and_nothing_from_outside(offline_page, l
     assert "基础网格" in legend
     assert any(word in legend for word, _ in style.RANKS)
     boxes = page.locator(".leaflet-control-layers-overlays label").all_inner_texts()
-    assert [b.strip() for b in boxes][:4] == ["底图", "基础网格", "网格界线", "网格名称"]
+    assert [b.strip() for b in boxes][:3] == ["底图", "基础网格", "网格界线"]
+    assert boxes[-1].strip() == "网格名称", "names lie above the points"
     assert page.evaluate("document.querySelectorAll('.santu-grids canvas').length") > 0
     assert page.evaluate("getComputedStyle(document.querySelector('.leaflet-container')).height") != "0px"
     assert page.locator(".santu-note").is_hidden()
@@ -124,9 +127,8 @@ def test_an_english_page_speaks_english(offline_page, live_server, demo_small):
 
 def test_a_tick_hides_a_kind(offline_page, live_server):
     page = open_map(offline_page, f"{live_server}/maps/facilities#16/36.79/117.99")
-    shown = (
-        "Object.values(santu.confs.at(-1).layer._vectorTiles).flatMap(t => Object.values(t._layers)).length"
-    )
+    shown = """Object.values(santu.confs.find(c => c.name === 'facilities').layer._vectorTiles)
+        .flatMap(t => Object.values(t._layers)).length"""
     before = page.evaluate(shown)
     page.locator(".santu-legend label", has_text="烟感报警器").locator("input").uncheck()
     page.wait_for_function("santu.confs.every(c => !c.layer.isLoading())")
@@ -209,3 +211,22 @@ def test_a_page_needs_nothing_that_its_policy_forbids(browser, live_server, path
     page.locator("body", has_text=re.compile(r"[\s\S]{100}")).wait_for()  # scripts have drawn something
     context.close()
     assert (errors, foreign) == ([], [])
+
+
+@pytest.mark.parametrize("name", [*MAPS, "hotspots"])
+def test_a_map_without_its_data_says_which_command_brings_it(demo_tiny, name):
+    chosen = hot_page.MAP if name == "hotspots" else folium_map.theme(name)
+    table = {"hotspots": "incidents"}.get(name, name)
+    tables = {t: demo_tiny.degrees(t) for t in ("grids", "people", "hazards", "facilities", "incidents")}
+    bare = City("城", crs=demo_tiny.crs, tables={t: f for t, f in tables.items() if t != table}, versions={})
+    assert folium_map.missing(demo_tiny, chosen, "zh") == ""
+    assert f"santu import {table} " in folium_map.missing(bare, chosen, "en")
+    assert f"santu import {table} " in folium_map.page(bare, chosen, scope=Scope())[0]
+
+
+def test_an_english_page_is_english_but_for_the_names_of_the_city(demo_tiny):
+    document, _ = folium_map.page(demo_tiny, folium_map.theme("people"), scope=Scope(), lang="en")
+    bar = document[document.index('<header class="santu-bar"') : document.index("</header>")]
+    assert not re.search("[\u4e00-\u9fff]", bar.replace(demo_tiny.name, ""))
+    assert "whole city" in bar
+    assert "no persons" in bar

@@ -3,14 +3,16 @@ import re
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from geo.errors import BadInputError, UnknownNameError
+from geo.errors import BadInputError, ForbiddenError, UnknownNameError
 from geo.scope import Scope
-from layers import folium_map, picture
+from layers import folium_map, picture, shading
 from layers.picture.furniture import nice_length
 
 SCOPE = Scope()
@@ -125,3 +127,54 @@ def test_the_daily_picture_is_of_the_last_complete_day(demo_small):
 def test_a_server_starts_without_what_draws_pictures():
     code = "import sys, api.app, api.cli; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("layer", "table", "column", "key"),
+    [("incidents", "incidents", "category", "category"), ("cameras", "cameras", "state", "cameras.state")],
+)
+def test_what_a_filter_leaves_out_is_not_on_the_sheet(demo_small, layer, table, column, key):
+    rows = demo_small.degrees(table)
+    value = rows[column].value_counts().index[1]
+    only = demo_small.with_table(table, rows[(rows[column] == value).to_numpy()], replace=True)
+    x, y = rows.geometry.iloc[0].x, rows.geometry.iloc[0].y
+    box = (x - 0.006, y - 0.006, x + 0.006, y + 0.006)  # near enough for single points
+    view = picture.View(("towns", layer), "", box, 500, 400, "x")
+    filtered = replace(view, asked={key: value})
+    assert picture.picture(demo_small, filtered, scope=SCOPE) == picture.picture(only, view, scope=SCOPE)
+    assert picture.picture(demo_small, filtered, scope=SCOPE) != picture.picture(
+        demo_small, view, scope=SCOPE
+    )
+
+
+def test_a_grid_that_is_asked_for_is_drawn_alone_and_only_within_the_scope(demo_small):
+    grids = demo_small.degrees("grids")
+    town, other = grids.query("level == 1").index[:2]
+    view = picture.View(("grids",), "open_hazards", tuple(grids.total_bounds), 600, 450, asked={"grid": town})
+    whole = replace(view, asked={})
+    ground = np.array([0xF4, 0xF3, 0xEF])
+    drawn = [
+        (pixels(picture.picture(demo_small, v, scope=SCOPE))[60:420, 20:450] != ground).any(axis=2).sum()
+        for v in (view, whole)
+    ]
+    assert 0 < drawn[0] < drawn[1] / 2
+    with pytest.raises(ForbiddenError, match="outside"):
+        picture.picture(demo_small, view, scope=Scope(roots=frozenset([other])))
+
+
+def test_an_analysis_colours_the_grids(demo_small):
+    ids = demo_small.degrees("grids").query("level == 3").index
+    look = shading.look("risk")
+    red = picture.Shade("风险等级", "risk level", pd.Series(0, index=ids), look)
+    view = picture.View(("grids",), width=500, height=400, shade=red)
+    image = pixels(picture.picture(demo_small, view, scope=SCOPE)).reshape(-1, 3).astype(int)
+    assert ((image[:, 0] - image[:, 2]) > 60).mean() > 0.1
+    none = replace(view, shade=replace(red, ranks=red.ranks.iloc[:0]))
+    image = pixels(picture.picture(demo_small, none, scope=SCOPE)).reshape(-1, 3).astype(int)
+    assert ((image[:, 0] - image[:, 2]) > 60).mean() < 0.02, "only the legend"
+
+
+def test_a_long_note_stays_on_the_sheet(demo_tiny):
+    view = picture.view_of(demo_tiny, "hazards", width=500, height=400, note="类别：盗窃、" * 80)
+    image = pixels(picture.picture(demo_tiny, view, scope=SCOPE))
+    assert (image[8:28, 480:] > 200).all(), "nothing runs off the edge"

@@ -3,8 +3,10 @@
 import { byId, el, fill, notify } from '../common/dom.js';
 import { t } from '../common/i18n.js';
 import { aborted, file } from '../common/api.js';
-import { state } from './state.js';
+import { ORDER } from './layers.js';
+import { join, state, windowOf } from './state.js';
 
+const place = (name) => ORDER.indexOf(ORDER.includes(name) ? name : 'others'); // as on the screen, from bottom to top
 const SHEETS = ['people', 'hazards', 'facilities'];
 
 /** Keys, mouse and what the search box understands. */
@@ -20,8 +22,15 @@ export async function printed(form, { map, config }) {
   const b = map.getBounds();
   const bbox = [b.getWest(), b.getSouth(), b.getEast(), b.getNorth()].map((v) => v.toFixed(6)).join(',');
   const shaded = config.indicators.some((i) => i.name === state.shade);
-  const names = ['basemap', ...(shaded ? [config.finest] : []), ...state.on.filter((n) => n !== 'basemap' && (config.layers[n] || config.groups[n]))];
-  const query = { map: SHEETS.includes(state.preset) ? state.preset : SHEETS[1], bbox, layers: [...new Set(names)].join(','), title: `${config.name} · ${t(state.preset)}`, ...(shaded ? { indicator: state.shade } : {}) };
+  const analysed = Boolean(config.analyses[state.shade]);
+  const on = state.on.flatMap((n) => (n === 'blind' ? ['blind_roads', 'blind_places'] : [n])).filter((n) => n !== 'basemap' && (n === 'open' || config.layers[n] || config.groups[n]));
+  const names = [...(state.on.includes('basemap') ? ['basemap'] : []), ...(shaded || analysed ? [config.finest] : []), ...on.sort((a, b) => place(a) - place(b))];
+  const { since, until } = windowOf(config);
+  const query = {
+    map: SHEETS.includes(state.preset) ? state.preset : SHEETS[1], bbox, layers: [...new Set(names)].join(',') || 'borders', title: `${config.name} · ${t(state.preset)}`, lang: state.lang,
+    ...(shaded ? { indicator: state.shade } : analysed ? { shade: state.shade } : {}),
+    since, until, category: join(state.category), source: join(state.source), camera: join(state.camera), grid: state.grid, as_of: state.asOf,
+  };
   notify(t('printing'), { keep: true });
   try {
     const at = URL.createObjectURL(await file(`/v1/print.${form}`, query));

@@ -7,7 +7,7 @@ import { join, state, windowOf } from './state.js';
 import { shadeFor } from './shade.js';
 
 const L = window.L;
-const ORDER = ['basemap', 'shade', 'micro_grids', 'borders', 'others', 'incidents', 'targets', 'facilities', 'hazards', 'cameras', 'grid_labels'];
+export const ORDER = ['basemap', 'shade', 'micro_grids', 'borders', 'others', 'incidents', 'targets', 'facilities', 'hazards', 'cameras', 'grid_labels'];
 const KEYS = { grids: 'grid_id', cameras: 'camera_id', targets: 'target_id', facilities: 'facility_id', hazards: 'hazard_id', incidents: 'incident_id' };
 
 export class Layers {
@@ -17,6 +17,7 @@ export class Layers {
     this.onStatus = onStatus;
     this.shown = new Map();
     this.status = new Map();
+    this.dotted = new Set(); // layers of density cells that show single points in this view
     this.changed = new Map(); // live states of cameras and facilities, by id
     watchTiles((name, ok) => { if (!ok) this.mark(name, 'failed'); });
   }
@@ -122,11 +123,21 @@ export class Layers {
     layer.on('load', () => {
       if (this.status.get(name) === 'loading') this.mark(name, 'ready');
       for (const before of stale.splice(0)) this.map.removeLayer(before);
+      if (first.crowd === 'density') this.dots(name, layer, KEYS[first.name]);
     });
     if (old) old.layer.off('load');
     this.shown.set(name, { layer, plan, stale });
     layer.addTo(this.map);
     if (!layer.isLoading()) layer.fire('load'); // nothing of it lies in this view
+  }
+
+  /** Whether single points are in the tiles now; the legend is of what is there. */
+  dots(name, layer, key) {
+    const now = Object.values(layer._vectorTiles || {}).some((tile) => Object.values(tile._features).some(({ feature }) => feature.properties[key] !== undefined));
+    if (now === this.dotted.has(name)) return;
+    if (now) this.dotted.add(name);
+    else this.dotted.delete(name);
+    this.onStatus();
   }
 
   remove(name) {
