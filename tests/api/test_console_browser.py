@@ -244,6 +244,49 @@ def test_the_view_is_printed_by_the_server(desk: Page, address: str) -> None:
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_print_holds_what_the_screen_shows(desk: Page, address: str, demo_small: City) -> None:
+    name = demo_small.degrees("incidents")["category"].value_counts().index[0]
+    town = demo_small.degrees("grids").query("level == 1").index[0]
+    link = f"p=incidents&shade=hotspots&category={name}&source=discovered&camera=off&grid={town}&days=7&asOf=2026-01-01"
+    open_console(desk, address, f"{link}&on=borders,blind,open,cameras,basemap,incidents")
+    with desk.expect_download(), desk.expect_request(re.compile("/v1/print.pdf")) as asked:
+        desk.locator("#print-pdf").click()
+    sent = {k: v[0] for k, v in parse_qs(urlsplit(asked.value.url).query).items()}
+    assert sent["layers"] == "basemap,grids,borders,blind_roads,blind_places,open,incidents,cameras"
+    assert (sent["shade"], sent["category"], sent["source"], sent["camera"]) == (
+        "hotspots",
+        name,
+        "discovered",
+        "off",
+    )
+    assert (sent["grid"], sent["as_of"]) == (town, "2026-01-01")
+    assert sent["since"]
+
+
+def test_legends_are_of_what_is_drawn(desk: Page, address: str, demo_small: City) -> None:
+    open_console(desk, address, "p=hazards&lang=zh")
+    late = desk.locator("#tree li", has_text="逾期（粗黑圈）")
+    expect(late).to_have_count(1)
+    expect(late.locator(".count")).to_have_count(0)  # the numbers of levels are not those of marks
+    shown = desk.locator("#tree section").first.locator("li rect").last
+    assert float(shown.get_attribute("fill-opacity")) == desk.evaluate("santu.layers.legend.style.opacity")
+    desk.keyboard.press("4")
+    ready(desk)
+    legend = desk.locator(".layer", has=desk.locator("#layer-incidents")).locator(".legend")
+    expect(legend).to_contain_text("起/格")
+    at = demo_small.degrees("incidents").geometry.iloc[-1]
+    desk.evaluate(f"santu.map.setView([{at.y}, {at.x}], 18, {{animate: false}}); 1")
+    expect(legend).to_contain_text("办结")
+    expect(legend).not_to_contain_text("起/格")
+
+
+def test_the_list_of_open_incidents_says_of_which_time(desk: Page, address: str) -> None:
+    open_console(desk, address, "p=incidents&days=7&lang=zh")
+    expect(desk.locator("#newest-window")).to_have_text("近 7 天")
+    desk.locator("#days").select_option("0")
+    expect(desk.locator("#newest-window")).to_have_text("全部")
+
+
 def test_a_link_put_into_the_address_line_is_followed(desk: Page, address: str) -> None:
     open_console(desk, address, "p=people")
     desk.evaluate("location.hash = 'p=video&lang=en'")

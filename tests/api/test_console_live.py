@@ -3,15 +3,19 @@
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import uvicorn
 from playwright.sync_api import Page, expect
 
 from api.app import create_app
-from api.state import ServerState
+from api.settings import Settings
+from api.state import ServerState, open_state
 from geo.city import City
-from tests.console import open_console
+from geo.store import create_store
+from tests import browser as browser_tools
+from tests.console import DESK, open_console
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("console")]
 
@@ -137,3 +141,42 @@ def test_says_how_far_behind_it_is_and_recovers(page: Page, demo_tiny: City) -> 
     expect(page.locator("#notice")).to_be_hidden()
     server.should_exit = True
     thread.join(15)
+
+
+def test_density_is_loaded_anew_when_live_incidents_are_folded(
+    page: Page, demo_tiny: City, tmp_path: Path
+) -> None:
+    store = create_store(tmp_path / "c", name="云川市")
+    for table in ("grids", "incidents"):
+        store.write(table, demo_tiny.degrees(table))
+    state = open_state(Settings(city=tmp_path / "c", fold_after=40))
+    at = demo_tiny.degrees("grids").query("level == 3").geometry.iloc[0].representative_point()
+    occurred = demo_tiny.degrees("incidents")["occurred_at"].max()
+    rows = [
+        {"incident_id": f"N{i}", "lon": at.x, "lat": at.y, "category": "盗窃", "source": "reported",
+         "occurred_at": f"{occurred:%Y-%m-%dT%H:%M:%SZ}"}
+        for i in range(40)
+    ]  # fmt: skip
+    with browser_tools.serving(create_app(state)) as url:
+        page.set_viewport_size(DESK)
+        open_console(page, url, "p=incidents&days=0&on=borders,incidents")
+        expect(page.locator("#live")).to_have_attribute("data-state", "live")
+        colour = """([lat, lng]) => {
+            const map = santu.map.getContainer().getBoundingClientRect(), p = santu.map.latLngToContainerPoint([lat, lng]);
+            for (const c of document.querySelectorAll('.tiles-incidents canvas')) {
+                const r = c.getBoundingClientRect(), x = map.left + p.x - r.left, y = map.top + p.y - r.top;
+                if (x < 0 || y < 0 || x >= r.width || y >= r.height) continue;
+                const at = [x * c.width / r.width, y * c.height / r.height].map(Math.floor);
+                return c.getContext('2d').getImageData(...at, 1, 1).data.join();
+            }
+            return '';
+        }"""
+        before = page.evaluate(colour, [at.y, at.x])
+        assert before
+        with page.expect_response(lambda r: "/tiles/incidents/" in r.url, timeout=30_000):
+            assert page.request.post(f"{url}/v1/incidents", data=rows).status == 201
+        page.wait_for_function(
+            f"([at, was]) => ({colour})(at) !== was", arg=[[at.y, at.x], before], timeout=20_000
+        )
+    assert state.city.degrees("incidents").index.str.startswith("N").sum() == len(rows)
+    assert len(state.live) == 0

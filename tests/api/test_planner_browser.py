@@ -179,6 +179,31 @@ def test_a_camera_is_turned_stopped_restored_and_added(
     expect(plan).to_contain_text("方案为空")
 
 
+def test_beside_a_plan_the_present_is_shown_by_the_same_claim(desk: Page, address: str) -> None:
+    open_planner(desk, address, "lang=zh&theme=light&tab=plan")
+    desk.locator("#claim").select_option("nominal")
+    expect(desk.locator("#legend")).to_contain_text("名义覆盖")
+    nominal = desk.evaluate("[...planner.maps.share]")
+    desk.locator("#add").click()
+    box = desk.locator("#now").bounding_box()
+    desk.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    desk.locator("#camera-add").click()
+    result = compute(desk)
+    assert result["grids"]
+    for grid in result["grids"]:
+        before, after = desk.evaluate(
+            "id => [planner.maps.share.get(id), planner.maps.then.shares(id)]", grid["grid_id"]
+        )
+        assert before == pytest.approx(grid["before_m2"] / grid["free_m2"], abs=1e-3)
+        assert after >= before - 1e-3, "a camera more never shows a paler grid"
+    expect(desk.locator("#legend")).to_contain_text("几何可视")
+    desk.evaluate("planner.maps.now.map.setZoom(13, {animate: false}); 1")
+    assert desk.evaluate("planner.maps.then.cameras.getLayers().length") > 0, "a planned camera at every zoom"
+    desk.locator("#clear").click()
+    expect(desk.locator("#legend")).to_contain_text("名义覆盖")
+    assert desk.evaluate("[...planner.maps.share]") == nominal
+
+
 def test_both_languages_and_themes_without_asking_again(desk: Page, address: str) -> None:
     open_planner(desk, address, "lang=zh&theme=light&tab=rates")
     before = len([u for u in desk.watch.requests if "/v1/" in u])
@@ -244,4 +269,6 @@ def test_an_empty_city_and_a_narrow_scope_say_what_to_do(page: Page, demo_tiny: 
         page.goto("about:blank")
         open_planner(page, url, "lang=zh&tab=plan")
         expect(page.locator("#plan")).to_contain_text("全市范围的权限")
+        expect(page.locator("#where")).to_contain_text(town)
+        expect(page.locator("#where")).not_to_contain_text("全市")
         expect(page.locator("#add")).to_be_disabled()

@@ -51,7 +51,7 @@ async function answer(where, options, kind) {
 /** What went wrong in the operator's words; the server's own words follow where they say more. */
 function reason(status, detail) {
   const words = { 403: t('forbidden'), 404: t('notThere'), 503: t('serverBusy') }[status] || (status >= 500 ? t('serverFault') : '');
-  return [words, status < 500 ? detail : ''].filter(Boolean).join(lang() === 'zh' ? '：' : ': ') || `HTTP ${status}`;
+  return [words, status < 500 && !(status === 403 && lang() === 'zh') ? detail : ''].filter(Boolean).join(lang() === 'zh' ? '：' : ': ') || `HTTP ${status}`;
 }
 
 export const aborted = (error) => error && error.name === 'AbortError';

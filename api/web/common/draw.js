@@ -7,6 +7,7 @@ const DARK = {
   micro_grids: '#7d8b97', roads: ['#8a6a2c', '#75602f', '#515c68', '#3b4550'],
 };
 const DARK_DENSITY = ['#33203f', '#54245a', '#7b2a62', '#a43a58', '#c95245', '#e57931', '#f7a82c', '#fde267'];
+const RANKED_DARK = 0.62; // opacity of ranked areas in the dark theme
 let dark = false;
 let rem = 1;
 let stretch = 1;
@@ -213,7 +214,7 @@ function area(layer, style, entry, p, zoom) {
   if (mark && mark.shape !== 'hatch') return { fill: style.opacity > 0, fillColor: colour, fillOpacity: style.opacity, stroke: true, color: mark.colour, weight: style.mark.weight * big, opacity: 0.95 };
   return {
     hatch: mark?.colour,
-    fill: style.opacity > 0, fillColor: colour, fillOpacity: empty && Number(entry.value) === -1 ? 0.08 : ranked && dark ? 0.62 : style.opacity,
+    fill: style.opacity > 0, fillColor: colour, fillOpacity: empty && Number(entry.value) === -1 ? 0.08 : ranked && dark ? RANKED_DARK : style.opacity,
     stroke: style.weight > 0, color: border, weight: Math.max(style.weight * share(layer, zoom), 0.3) / stretch, opacity: ranked ? 0.55 : 0.9,
   };
 }
@@ -237,6 +238,12 @@ const svg = (tag, attributes) => {
 };
 
 /** A small picture for the legend: the colour and the shape as on the map. */
+/** Areas that lie on the map with an opacity have it in the legend too: else a colour there would be another class here. */
+function seenThrough(entry, { opacity }) {
+  if (opacity === undefined) return 0.9;
+  return Number(entry.value) === -1 ? 0.08 : dark ? Math.max(opacity, RANKED_DARK) : opacity;
+}
+
 export function swatch(entry, layer) {
   const picture = svg('svg', { viewBox: '0 0 22 16', class: 'swatch', 'aria-hidden': 'true' });
   const look = { fill: entry.colour || 'none', stroke: entry.ring || (dark ? '#9fb0bf' : '#55626c'), 'stroke-width': entry.ring ? 2.5 : 1 };
@@ -247,7 +254,7 @@ export function swatch(entry, layer) {
   } else if (layer.geometry === 'line') {
     picture.append(svg('path', { d: 'M1 8H21', stroke: entry.colour, 'stroke-width': 3 }));
   } else if (layer.geometry === 'polygon' || layer.crowd === 'density-legend') {
-    picture.append(svg('rect', { x: 2.5, y: 2.5, width: 17, height: 11, ...look, 'fill-opacity': 0.9 }));
+    picture.append(svg('rect', { x: 2.5, y: 2.5, width: 17, height: 11, ...look, 'fill-opacity': seenThrough(entry, layer) }));
     if (entry.ring && entry.shape === 'hatch') picture.append(svg('path', { d: 'M3 9L8 3M3 13L12 3M8 13L16 3M12 13L19 5M16 13L19 9', stroke: entry.ring, 'stroke-width': 1.2 }));
   } else {
     const points = shapeOf(entry.shape, 6);

@@ -31,7 +31,8 @@ const clocks = new Map(); // making one takes longer than a thousand uses
 
 export function moment(iso, timezone) {
   if (!iso) return '';
-  const key = `${index}${timezone}`;
-  if (!clocks.has(key)) clocks.set(key, new Intl.DateTimeFormat(index ? 'en-GB' : 'zh-CN', { timeZone: timezone, month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', hour12: false }));
+  const year = iso.slice(0, 4) === String(new Date().getFullYear()) ? undefined : 'numeric'; // another year is said
+  const key = `${index}${year}${timezone}`;
+  if (!clocks.has(key)) clocks.set(key, new Intl.DateTimeFormat(index ? 'en-GB' : 'zh-CN', { timeZone: timezone, year, month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', hour12: false }));
   return clocks.get(key).format(new Date(iso));
 }

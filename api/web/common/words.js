@@ -242,7 +242,7 @@ export const WORDS = {
 "worksAgain": ["恢复有效", "works again"],
 "worksNoMore": ["不再有效", "works no more"],
 "tooManyCameras": ["此处有 {n} 个监控点，只显示 {m} 个，请放大", "{n} cameras here, {m} shown: zoom in"],
-"groundShare": ["网格面积覆盖率", "Ground in sight, by grid"],
+"groundShare": ["网格面积覆盖率", "Ground covered, by grid"],
 "cameras": ["监控点", "Cameras"],
 "zoomForCameras": ["放大到街区显示监控点", "Zoom in to see cameras"],
 "gained": ["方案新增可视", "Gained by the plan"],

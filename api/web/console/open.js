@@ -5,6 +5,7 @@ import { el, fill, byId } from '../common/dom.js';
 import { entryOf, swatch } from '../common/draw.js';
 import { moment, number, say, t } from '../common/i18n.js';
 import { state, windowOf } from './state.js';
+import { windowWords } from './time.js';
 
 const L = window.L;
 const MOST = 2000;
@@ -114,6 +115,7 @@ export class OpenIncidents {
   list() {
     const newest = [...this.rows.values()].sort((a, b) => (a.occurred_at < b.occurred_at ? 1 : -1)).slice(0, LISTED);
     byId('newest-count').textContent = this.status === 'ready' ? `${number(this.rows.size)}${this.more ? '+' : ''}` : '';
+    byId('newest-window').textContent = windowWords(); // older ones may be open too
     const items = newest.map((r) => {
       const entry = entryOf(this.style, r);
       return el('li', {}, el('button', { type: 'button', class: 'incident', 'data-id': r.incident_id, onclick: () => this.choose(r, { move: true }) },

@@ -7,6 +7,13 @@ import { change, state } from './state.js';
 const DAY = 86400e3;
 const FRAME_MS = 1200;
 
+/** The window of time that is on, in words. */
+export function windowWords() {
+  if (!state.from) return state.days ? t('days', { n: state.days }) : t('all');
+  if (state.step !== 'week') return state.from;
+  return `${state.from} – ${new Date(Date.parse(`${state.from}T00:00:00Z`) + 6 * DAY).toISOString().slice(0, 10)}`;
+}
+
 export class Timeline {
   constructor(config, settled) {
     this.config = config;
@@ -58,9 +65,7 @@ export class Timeline {
   }
 
   words() {
-    if (!state.from) return state.days ? t('days', { n: state.days }) : t('all');
-    if (state.step !== 'week') return state.from;
-    return `${state.from} – ${new Date(Date.parse(`${state.from}T00:00:00Z`) + 6 * DAY).toISOString().slice(0, 10)}`;
+    return windowWords();
   }
 
   go(i) {

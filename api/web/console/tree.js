@@ -75,7 +75,9 @@ export class Tree {
     const [layer] = members;
     const density = { ...layer, crowd: 'density-legend' };
     const lines = layer.crowd === 'density' ? layer.density.map((e) => [{ ...e, colour: densityColour(e) }, density]) : this.used(layer).map((e) => [e, layer]);
-    const rings = marks(layer.style).map((e) => [{ ...e, ring: e.colour, colour: '', shape: layer.geometry === 'polygon' ? e.shape : 'circle' }, layer]);
+    if (layer.crowd === 'density' && this.layers.dotted.has(name)) lines.splice(0, lines.length, ...this.used(layer).map((e) => [e, layer])); // near enough for single points
+    const uncounted = { ...layer, counts: null }; // what is counted are the values, and a mark has the same numbers
+    const rings = marks(layer.style).map((e) => [{ ...e, ring: e.colour, colour: '', shape: layer.geometry === 'polygon' ? e.shape : 'circle' }, uncounted]);
     const clusters = layer.crowd === 'cluster'
       ? [[{ zh: t('cluster'), en: t('cluster'), colour: '#4a6f8c', shape: 'circle' }, layer], [{ zh: t('badInside'), en: t('badInside'), colour: '', ring: '#ff4d3d', shape: 'circle' }, layer]] : [];
     return this.entries([...lines, ...rings, ...clusters]);
@@ -97,7 +99,7 @@ export class Tree {
       names.map((n) => el('option', { value: n, text: words(n), selected: n === state.shade })));
     const status = this.layers.status.get('shade');
     const legend = state.shade && this.layers.legend
-      ? [this.slider('shade'), this.entries(themed(this.layers.legend.style).entries.map((e) => [e, { geometry: 'polygon', counts: this.layers.legend.counts }])), this.nothing()] : null;
+      ? [this.slider('shade'), this.entries(themed(this.layers.legend.style).entries.map((e) => [e, { geometry: 'polygon', counts: this.layers.legend.counts, opacity: this.layers.legend.style.opacity }])), this.nothing()] : null;
     return el('section', { class: 'group', 'aria-label': t('shading') },
       el('h2', {}, el('label', { for: 'shade', text: t('shading') }), state.shade ? this.badge('shade', status) : null), select, legend);
   }
@@ -116,7 +118,7 @@ export class Tree {
       windows.map(([v, n]) => el('option', { value: String(v), text: v ? t('days', { n }) : t('all'), selected: !state.from && v === state.days })));
     const within = state.grid
       ? el('button', { type: 'button', class: 'chip', id: 'clear-grid', text: `${this.config.names?.[state.grid] || state.grid} ✕`, 'aria-label': `${t('subtree')} ${state.grid}: ${t('clear')}`, onclick: () => change({ grid: '' }) })
-      : el('span', { text: t('wholeCity') });
+      : el('span', { id: 'within', text: say(c.seen) });
     const date = el('input', { type: 'date', id: 'as-of', value: state.asOf, max: c.today, onchange: (e) => change({ asOf: e.target.value }) });
     const rows = [
       [t('subtree'), within, null],

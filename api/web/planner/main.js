@@ -3,7 +3,7 @@
 import { aborted, get, post } from '../common/api.js';
 import { byId, el, fill, label, notify, watchInput } from '../common/dom.js';
 import { install } from '../common/draw.js';
-import { t } from '../common/i18n.js';
+import { say, t } from '../common/i18n.js';
 import { Search } from '../common/search.js';
 import { Maps } from './maps.js';
 import * as panels from './panels.js';
@@ -11,6 +11,7 @@ import { Plan } from './plan.js';
 import { change, read, state, viewAsked } from './state.js';
 
 const SLOW_MS = 700;
+const PLANNED = 'geometric'; // the claim that what-ifs answer
 const PAGES = [['/', 'console'], ['/maps/people', 'mapPeople'], ['/maps/hazards', 'mapHazards'], ['/maps/facilities', 'mapFacilities'], ['/maps/hotspots', 'mapHotspots']];
 const answers = {}; // of the server, by panel; drawn anew in another language without asking again
 const app = { config: null, plan: null, maps: null, names: {}, result: null, kind: '' };
@@ -19,7 +20,7 @@ window.planner = app; // for tests and for the curious
 // -- panels --------------------------------------------------------------------------------------------------------
 
 const DRAW = {
-  rates: (a) => panels.rates(a, state.claim),
+  rates: (a) => panels.rates(a, state.claim, state.grid || !app.config.whole_city),
   grids: (a) => panels.grids(a.grids, state.claim, app.names, app.goGrid),
   blind: (a) => panels.blind(a, (geometry) => app.maps.goTo(geometry)),
   ledger: (a) => panels.ledger(a, app.kind, (kind) => { app.kind = kind; load('ledger'); }, app.goPoint),
@@ -53,10 +54,13 @@ function draw(name) {
   if (answers[name]) fill(byId(name), DRAW[name](answers[name]));
 }
 
+/** Colours of the grids. A plan is computed for what is in sight: beside it the present is shown by the same claim. */
 function shares() {
-  const rows = Object.entries(answers.grids.grids);
-  app.maps.share = new Map(rows.map(([id, g]) => [id, g.free_m2 > 0 ? g[state.claim] / g.free_m2 : null]));
+  app.maps.claim = app.result ? PLANNED : state.claim;
+  const rows = Object.entries(answers.grids?.grids || {});
+  app.maps.share = new Map(rows.map(([id, g]) => [id, g.free_m2 > 0 ? g[app.maps.claim] / g.free_m2 : null]));
   app.maps.recolour();
+  legend();
 }
 
 app.drawPlan = () => fill(byId('plan'), panels.planned(app));
@@ -77,7 +81,7 @@ app.planChanged = () => {
   app.maps.compare(byId('then-box'), false);
   app.setAdding(false);
   show('plan');
-  legend();
+  shares();
   app.maps.showCameras().catch(fail);
 };
 
@@ -95,7 +99,7 @@ app.compute = async () => {
     app.maps.after = new Map(app.result.grids.map((g) => [g.grid_id, g.free_m2 > 0 ? g.after_m2 / g.free_m2 : null]));
     app.maps.compare(byId('then-box'), true);
     app.maps.drawChange(app.result);
-    app.maps.recolour();
+    shares();
     app.drawPlan();
     await app.maps.showCameras();
   } catch (error) {
@@ -153,8 +157,8 @@ function choose(grid, name = '') {
 }
 
 function where() {
-  const all = el('button', { type: 'button', id: 'whole-city', text: `${t('wholeCity')} ✕`, onclick: () => choose('') });
-  fill(byId('where'), `${t('subtree')}: ${state.grid ? app.names[state.grid] || state.grid : t('wholeCity')} `, state.grid ? all : null);
+  const all = el('button', { type: 'button', id: 'whole-city', text: `${say(app.config.seen)} ✕`, onclick: () => choose('') });
+  fill(byId('where'), `${t('subtree')}: ${state.grid ? app.names[state.grid] || state.grid : say(app.config.seen)} `, state.grid ? all : null);
 }
 
 function show(name) {

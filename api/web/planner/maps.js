@@ -50,7 +50,7 @@ class Side {
 
 export class Maps {
   constructor(config, plan, onAsk) {
-    Object.assign(this, { config, plan, onAsk, share: new Map(), after: null, adding: false, spotsShown: [] });
+    Object.assign(this, { config, plan, onAsk, share: new Map(), claim: state.claim, after: null, adding: false, spotsShown: [] });
     this.now = this.side('now', (id) => this.share.get(id));
     L.control.zoom({ position: 'topleft', zoomInTitle: '+', zoomOutTitle: '−' }).addTo(this.now.map);
     L.control.scale({ imperial: false, position: 'bottomleft', maxWidth: 140 }).addTo(this.now.map);
@@ -96,7 +96,11 @@ export class Maps {
 
   async showCameras() {
     const { map } = this.now;
-    for (const side of this.sides) { side.cameras.clearLayers(); side.places = []; }
+    for (const side of this.sides) {
+      side.cameras.clearLayers();
+      side.places = [];
+      for (const camera of this.plan.add) this.planned(side, camera); // few, and shown at every zoom
+    }
     if (map.getZoom() < CAMERAS_FROM) return;
     const b = map.getBounds();
     const bbox = [b.getWest(), b.getSouth(), b.getEast(), b.getNorth()].map((v) => v.toFixed(6)).join(',');
@@ -197,7 +201,7 @@ export class Maps {
     const states = this.config.cameras.entries.filter((e) => ['on', 'off', 'vlost', 'defect', 'repair'].includes(e.value));
     const plan = this.plan.size ? [row({ colour: GAIN[state.theme] }, area, t('gained')), row({ colour: LOSS[state.theme] }, area, t('lost')), row(NEW, point, t('plannedCamera')), el('li', { class: 'dim', text: t('markedCamera') })] : [];
     const near = this.now.map.getZoom() >= CAMERAS_FROM ? states.map((e) => row(e, point, say(e))) : [el('li', { class: 'dim', text: t('zoomForCameras') })];
-    return [el('strong', { text: t('groundShare') }), el('ul', {}, ranks.map((e, i) => row(e, area, `${t(RANKS[i])}　${100 * SHARES[i]}–${100 * SHARES[i] + 20} %`))),
+    return [el('strong', { text: t('groundShare') }), el('p', { class: 'dim', text: t(`claim_${this.claim}`) }), el('ul', {}, ranks.map((e, i) => row(e, { ...area, opacity: groundStyle(this.config).opacity }, `${t(RANKS[i])}　${100 * SHARES[i]}–${100 * SHARES[i] + 20} %`))),
       el('strong', { text: t('cameras') }), el('ul', {}, near, plan)];
   }
 }

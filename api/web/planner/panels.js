@@ -17,7 +17,7 @@ function table(headers, rows) {
 
 const classWord = (number_) => t(`class${number_}`);
 
-export function rates(answer, claim) {
+export function rates(answer, claim, grid) {
   const listed = answer.targets.filter((r) => r.step === claim);
   const classes = listed.some((r) => r.denominator) ? listed : [];
   const roads = answer.roads.filter((r) => r.denominator);
@@ -29,16 +29,16 @@ export function rates(answer, claim) {
     classes.length ? note(`${t('claim')}${lang() === 'zh' ? '：' : ': '}${t(`claim_${claim}`)}${lists ? ` · ${t('listVersion', { v: lists })}` : ''}`) : null,
     heading(t('groundRates')), steps(answer.ground, 'm²'),
     heading(t('roadRates')), roads.length ? steps(roads, 'm') : note(t('noRoads')),
-    ...basis(answer),
+    ...basis(answer, !grid),
   ];
 }
 
 /** What the figures rest on: cameras that take part, why others do not, values taken by default, the register's own rates. */
-function basis({ basis: b, register }) {
+function basis({ basis: b, register }, whole) {
   const counted = (counts, word) => Object.entries(counts).filter(([, count]) => count).map(([name, count]) => [word(name), n(number(count))]);
   const left = counted(b.excluded, (name) => t(`out_${name}`)), taken = counted(b.defaults, (name) => t(`default_${name}`));
   return [
-    heading(t('basis')), note(t('basisCameras', { n: number(b.cameras), used: number(b.used), devices: number(b.devices) })),
+    heading(`${t('basis')}${whole ? '' : ` · ${t('wholeCity')}`}`), note(t('basisCameras', { n: number(b.cameras), used: number(b.used), devices: number(b.devices) })),
     left.length ? table([t('leftOut'), n(t('cameras'))], left) : null,
     taken.length ? table([t('byDefault'), n(t('cameras'))], taken) : null,
     table([t('register'), n(t('count')), n(t('of')), n(t('share')), n(t('unknown'))], register.map((r) => [t(`register_${r.name}`), n(number(r.numerator)), n(number(r.denominator)), n(percent(r.rate)), n(number(r.unknown))])),
