@@ -182,7 +182,11 @@ def page(
         _config(city, chosen, *layer, scope=scope, z=n + 1, lang=lang) for n, layer in enumerate(stack)
     ]
     west, south, east, north = bounds
-    first = {"bounds": [[south, west], [north, east]], "timezone": city.timezone, "missing": missing(city, chosen, lang)}
+    first = {
+        "bounds": [[south, west], [north, east]],
+        "timezone": city.timezone,
+        "missing": missing(city, chosen, lang),
+    }
     m.add_child(_Begin({"lang": lang, "base": "", "layers": configs, **first}))
     if basemap.url:
         folium.TileLayer(
