@@ -85,6 +85,7 @@ def create_app(state: ServerState) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.ready = True
         threading.Thread(target=state.warm, name="warm", daemon=True).start()
+        threading.Thread(target=app.openapi, name="openapi", daemon=True).start()  # the console asks for it
         yield
         app.state.ready = False
         stream.hub_of(state, app.state).close()

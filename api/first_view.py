@@ -7,11 +7,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from api.facts import facts_of
+from api.pages import page
 from api.watching import hot_rows
 from geo import situation, watch
 from geo.city import City
 from geo.errors import SantuError
 from geo.hotspot.report import RECENT_DAYS
+from geo.indicators import latest
 from geo.scope import Scope
 from layers import catalog, tiles
 from layers.folium_map import bounds_of
@@ -30,6 +32,7 @@ def prepare(city: City, *, scope: Scope) -> None:
     """
     if not len(city.degrees("grids")):
         return
+    page("console")
     situation.incidents_by_time(city, only_open=True)
     facts_of(city, scope)
     for name in LAYERS:
@@ -54,5 +57,6 @@ def _tiles(city: City, name: str, scope: Scope) -> None:
     [[x, y]] = mercator(np.array([[(west + east) / 2, (south + north) / 2]]))
     for entry in catalog.members(name):
         if all(len(city.degrees(t)) for t in entry.tables[:1]):
+            chosen = tiles.Selection(since=latest(city)) if entry.time else tiles.NOTHING
             for z in ZOOMS:
-                tiles.tile(city, entry, (z, *tile_of(x, y, z)), scope=scope)
+                tiles.tile(city, entry, (z, *tile_of(x, y, z)), scope=scope, selection=chosen)

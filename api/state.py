@@ -38,6 +38,7 @@ class ServerState:
     store: Store | None = None
     live: LiveState = field(default_factory=LiveState)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    prepared: threading.Event = field(default_factory=threading.Event)
     folding: threading.Thread | None = None
     ring: RingCounts | None = None
     _ring_of: tuple[str, date] | None = None

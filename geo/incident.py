@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import shapely
 
 from geo.errors import BadInputError
+from geo.points import lonlat_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,8 +73,7 @@ class IncidentFilter:
         rows = np.flatnonzero(chosen)
         if self.box is None and self.near is None:
             return rows
-        shapes = incidents.geometry.to_numpy()[rows]
-        lon, lat = shapely.get_x(shapes), shapely.get_y(shapes)
+        lon, lat = lonlat_of(incidents.geometry.array[rows])
         inside = np.ones(len(rows), dtype=bool)
         if self.box is not None:
             west, south, east, north = self.box

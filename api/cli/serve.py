@@ -14,6 +14,7 @@ from api import first_view
 from api.app import asgi
 from api.cli.base import DEFAULT_CITY, CityOption, err
 from api.fastpath import connection
+from api.heap import give_back
 from api.hotwatch import HotWatch
 from api.point import point_answers
 from api.routers.hotspots import risk_now
@@ -21,7 +22,7 @@ from api.settings import Settings
 from api.state import ServerState, open_state
 from api.weekly import Weekly
 from geo import covered, situation
-from geo.errors import NotFoundError
+from geo.errors import NotFoundError, SantuError
 from geo.store import addresses
 from layers import hot_page
 from layers.folium_map import warm
@@ -75,14 +76,21 @@ def _prepare(state: ServerState) -> None:
     addresses.warm(city)
     situation.warm(city, scope=scope)
     warm(city, scope=scope)
+    give_back()
     covered.warm(city)
+    give_back()
     with contextlib.suppress(NotFoundError):  # too few incidents for a risk
         risk_now(state.store, city, None)
         hot_page.document(city, scope=scope, scores=[])
     gc.collect()
+    give_back()
     gc.freeze()  # a city is millions of objects that stay: looking through them again and again holds up the stream
+    watch = HotWatch(state)
+    with contextlib.suppress(SantuError):
+        watch.step()  # learns what is hot now
+    state.prepared.set()
     threading.Thread(target=Weekly(state).run, name="weekly", daemon=True).start()
-    HotWatch(state).run()
+    watch.run()
 
 
 def register(app: typer.Typer) -> None:

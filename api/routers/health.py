@@ -19,11 +19,16 @@ def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 def readyz(request: Request, state: StateDep) -> dict[str, Any]:
-    """Return ok once the city is open and its grids are indexed."""
+    """Return ok once the city is open and its grids are indexed; `prepared` says that nobody will wait for a first."""
     if not request.app.state.ready:
         raise StoreBusyError("the city is still being opened")
     state.city.locate([0.0], [0.0])
-    return {"status": "ok", "city": state.city.name, "versions": state.city.version()}
+    return {
+        "status": "ok",
+        "city": state.city.name,
+        "versions": state.city.version(),
+        "prepared": state.prepared.is_set(),
+    }
 
 
 @router.get("/metrics", include_in_schema=False)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import shapely
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from geo.errors import BadInputError, UnknownNameError
+from geo.points import lonlat_of
 from geo.schema import INCIDENT_SOURCES
 
 if TYPE_CHECKING:
@@ -191,10 +193,10 @@ def incident_cube(
     local = local_day(incidents["occurred_at"], timezone)
     day = local.astype(np.int64) - np.datetime64(first_day, "D").astype(np.int64)
     undated = np.isnat(local)
-    position = grids.get_indexer(pd.Index(grid_id)).astype(np.int32)
+    position = _place_in(grids, grid_id).astype(np.int32)
     # each row falls under the first fate that applies
     fates = {
-        "repeated": incidents.index.duplicated(keep="last"),
+        "repeated": _repeated(incidents.index),
         "duplicate": _given(incidents, "duplicate_of"),
         "undated": undated,
         "after": ~undated & (day >= days),
@@ -208,7 +210,7 @@ def incident_cube(
         lost[name] = int((left & fate).sum())
         left &= ~fate
     row = np.flatnonzero(left)
-    category, categories = pd.factorize(incidents["category"].to_numpy(dtype=object)[row], sort=True)
+    category, categories = pd.factorize(incidents["category"].iloc[row], sort=True)
     account = Account(
         read=len(incidents), used=len(row), late=_late(incidents, row),
         same_place_and_minute=_same_place_and_minute(incidents, row, timezone), **lost,
@@ -226,6 +228,22 @@ def incident_cube(
         row=row,
         account=account,
     )
+
+
+def _place_in(names: pd.Index, values: pd.Series) -> NDArray[np.intp]:
+    """Position of each value in a list without repetition, -1 where it has none; text stays packed as it is."""
+    if not isinstance(values.dtype, pd.StringDtype) or not isinstance(names.dtype, pd.StringDtype):
+        return names.get_indexer(pd.Index(values))
+    given = pa.array(values.array, pa.large_string())
+    found = pc.index_in(given, value_set=pa.array(names.array, pa.large_string()), skip_nulls=True)
+    return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.intp)
+
+
+def _repeated(ids: pd.Index) -> NDArray[np.bool_]:
+    """Whether the same id comes again below; the usual answer, never, makes no object of any id."""
+    if isinstance(ids.dtype, pd.StringDtype) and pc.count_distinct(pa.array(ids.array)).as_py() == len(ids):
+        return np.zeros(len(ids), dtype=bool)
+    return ids.duplicated(keep="last")
 
 
 def _position(names: tuple[str, ...], name: str, kind: str) -> int:
@@ -267,7 +285,7 @@ def _later(incidents: pd.DataFrame, known_at: pd.Timestamp | None) -> NDArray[np
 def _source(incidents: pd.DataFrame) -> NDArray[np.int8]:
     if "source" not in incidents.columns:
         return np.full(len(incidents), len(SOURCES) - 1, dtype=np.int8)
-    code = pd.Index(SOURCES).get_indexer(pd.Index(incidents["source"]))
+    code = _place_in(pd.Index(SOURCES, dtype="str"), incidents["source"])
     return np.where(code < 0, len(SOURCES) - 1, code).astype(np.int8)
 
 
@@ -293,6 +311,6 @@ def _same_place_and_minute(incidents: pd.DataFrame, row: NDArray[np.int64], time
     # most incidents share their minute with no other: only the rest need a look at where they are
     left = np.flatnonzero(local != local.astype("datetime64[D]"))
     left = left[pd.Series(moment[left]).duplicated(keep=False).to_numpy()]
-    place = shapes.to_numpy()[row[left]]
-    key = pd.DataFrame({"x": shapely.get_x(place), "y": shapely.get_y(place), "moment": moment[left]})
+    x, y = lonlat_of(shapes.array[row[left]])
+    key = pd.DataFrame({"x": x, "y": y, "moment": moment[left]})
     return int(key.duplicated().sum())

@@ -15,6 +15,7 @@ import pyarrow as pa
 import shapely
 
 from geo import schema
+from geo.packed import shape_column
 from geo.points import lonlat, point_column
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _frame(arrow: pa.Table, table: schema.Table, crs: object) -> pd.DataFrame:
     if table.geometry == schema.POINTS:
         shapes = point_column(_numbers(arrow["x"]), _numbers(arrow["y"]), crs)
     else:
-        shapes = shapely.from_wkb(arrow["wkb"].to_numpy(zero_copy_only=False))
+        shapes = shape_column(arrow["wkb"], crs)
     return gpd.GeoDataFrame(plain, geometry=shapes, crs=crs)
 
 
