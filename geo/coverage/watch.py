@@ -87,7 +87,8 @@ class Watch:
 
     def sharp(self, px_m: float) -> NDArray[np.object_]:
         """Part of each field of view with this pixel density (达到等级的可视域), computed once per level."""
-        if px_m not in self.levels:
+        result = self.levels.get(px_m)
+        if result is None:
             result = np.full(len(self), shapely.Polygon(), dtype=object)
             rows = self.fields.rows
             reach = self.reach_m(px_m)[rows]
@@ -97,7 +98,11 @@ class Watch:
             nearer = with_range(self.fields.sectors.take(cut), reach[cut])
             result[rows[cut]] = seen(nearer, self.fields.scene)[0]
             self.levels[px_m] = result
-        return self.levels[px_m]
+        return result
+
+    def forget_levels(self) -> None:
+        """Let go of what `sharp` has made: millions of vertices, a few seconds to make again."""
+        self.levels.clear()
 
     def outlines(self, px_m: float) -> NDArray[np.object_]:
         """Lines that hold the outlines of all fields and of their sharp parts, none of them twice (轮廓线).
@@ -253,7 +258,7 @@ def part(watch: Watch, rows: Ints) -> Watch:
         fields_.scene,
         fields_.crs,
     )
-    levels = {px_m: shapes[rows] for px_m, shapes in watch.levels.items()}
+    levels = {px_m: shapes[rows] for px_m, shapes in list(watch.levels.items())}
     return Watch(some, watch.on[rows], watch.lit[rows], watch.device[rows], watch.ids[rows], levels)
 
 
@@ -278,7 +283,7 @@ def together(one: Watch, two: Watch) -> Watch:
         np.concatenate([one.lit, two.lit]),
         device,
         np.concatenate([one.ids, two.ids]),
-        {px_m: np.concatenate([shapes, two.sharp(px_m)]) for px_m, shapes in one.levels.items()},
+        {px_m: np.concatenate([shapes, two.sharp(px_m)]) for px_m, shapes in list(one.levels.items())},
     )
 
 

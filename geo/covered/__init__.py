@@ -20,6 +20,7 @@ from geo.covered.base import (
     lowest,
     scene_of,
     watch_of,
+    watches_made,
 )
 from geo.covered.ground import (
     grid_ground,
@@ -43,6 +44,8 @@ def warm(city: City) -> None:
     """Compute what maps and cards ask for, ahead of the first question (预计算)."""
     ground_share(city)
     blind_spots_of(city)
+    for watch in watches_made(city):
+        watch.forget_levels()  # figures are made; maps of image levels are seldom looked at
 
 
 __all__ = [

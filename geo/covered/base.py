@@ -74,6 +74,15 @@ def watch_of(city: City, *, secret: bool = False, home: bool = True) -> Watch:
     return city.derive(key, WATCHED, compute)
 
 
+def watches_made(city: City) -> list[Watch]:
+    """What `watch_of` has made last, with and without secret cameras; nothing is made for it."""
+    made: list[Watch] = []
+    for secret in (True, False):
+        last: dict[str, tuple[gpd.GeoDataFrame, Watch]] = city.derive(f"watch:{secret}:True:last", (), dict)
+        made += [last["watch"][1]] if "watch" in last else []
+    return made
+
+
 def _kept(now: gpd.GeoDataFrame, then: gpd.GeoDataFrame, known: Watch) -> Watch | None:
     """What was known, in the order of a register that differs at most in who is in order; None if more changed.
 

@@ -244,7 +244,7 @@ def _prepare(city: City, entry: Layer) -> Source:
     ids = np.arange(len(frame), dtype=np.uint64)
     projected = shapely.orient_polygons(projected)
     full = mvt.Features.of(projected, columns, ids)
-    kept = projected if entry.simplify else projected[:0]
+    kept = projected if entry.simplify else np.empty(0, dtype=object)  # no view, which would hold them all
     return Areas(entry, kept, full, _zooms(plain, entry.zoom, 0))
 
 
