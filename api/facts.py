@@ -114,7 +114,9 @@ def _counts(city: City, entry: catalog.Layer, scope: Scope) -> dict[str, int] | 
         rows = rows[visible_cameras(rows, scope).to_numpy()]
     if entry.name == "hazards":
         rows = rows[rows["fixed_at"].isna()]
-    return {str(k): int(v) for k, v in rows[column].value_counts().items()}
+    last = entry.style.entries[-1].value  # the look of a value that is missing
+    counted = rows[column].astype("object").where(rows[column].notna(), last).value_counts()
+    return {str(k): int(v) for k, v in counted.items()}
 
 
 def _span(incidents: pd.DataFrame, city: City) -> dict[str, Any]:

@@ -318,7 +318,8 @@
     if (at) { map.setView([+at[2], +at[3]], +at[1], { animate: false }); }
     else { map.fitBounds(bounds, { animate: false, padding: [10, 10] }); }
     map.options.zoomSnap = 1;
-    if (Math.abs(map.getZoom() - Math.round(map.getZoom())) < 0.2) { map.setZoom(Math.round(map.getZoom()), { animate: false }); } /* tiles that are not stretched move faster */
+    var whole = Math.floor(map.getZoom() + 0.02); /* tiles that are not stretched move faster; a whole step in would cut the city */
+    if (map.getZoom() - whole < 0.2) { map.setZoom(whole, { animate: false }); }
     look.stretched();
   };
 

@@ -4,9 +4,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from api.facts import facts_of
 from api.routers import prints
 from api.settings import Settings
 from api.state import ServerState, open_state
+from geo.scope import Scope
 from geo.store import create_store
 from layers import catalog, picture
 
@@ -97,3 +99,12 @@ def test_every_analysis_that_the_console_offers_can_be_printed(demo_tiny):
         found = prints._shade(state, demo_tiny, name, {})
         assert found.ranks.isin([e.value for e in found.style.entries]).all()
         assert set(found.ranks.index) <= set(catalog.entry_rows(demo_tiny, catalog.layer("grids")).index)
+
+
+def test_cameras_of_unknown_state_are_counted_as_unknown(demo_tiny):
+    cameras = demo_tiny.degrees("cameras").copy()
+    cameras["state"] = cameras["state"].where(cameras.index != cameras.index[0])
+    city = demo_tiny.with_table("cameras", cameras, replace=True)
+    counts = facts_of(city, Scope(role="admin"))["layers"]["cameras"]["counts"]
+    assert sum(counts.values()) == len(cameras)
+    assert counts["unknown"] >= 1

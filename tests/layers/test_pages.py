@@ -230,3 +230,23 @@ def test_an_english_page_is_english_but_for_the_names_of_the_city(demo_tiny):
     assert not re.search("[\u4e00-\u9fff]", bar.replace(demo_tiny.name, ""))
     assert "whole city" in bar
     assert "no persons" in bar
+
+
+def test_the_whole_city_is_in_view_whatever_the_window(offline_page, live_server):
+    for width, height in ((1366, 768), (1240, 700), (1500, 860), (1000, 640)):
+        offline_page.set_viewport_size({"width": width, "height": height})
+        offline_page.goto("about:blank")
+        page = open_map(offline_page, f"{live_server}/maps/people")
+        assert page.evaluate("santu.map.getBounds().contains(L.latLngBounds(santu.config.bounds))"), width
+
+
+def test_a_message_is_not_hidden_by_the_bar(offline_page, live_server):
+    page = open_map(offline_page, f"{live_server}/maps/people")
+    top = """() => {
+        const note = document.querySelector('.santu-note');
+        note.textContent = 'message';
+        note.hidden = false;
+        const r = note.getBoundingClientRect();
+        return document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2) === note;
+    }"""
+    assert page.evaluate(top)

@@ -54,7 +54,8 @@ function start(config) {
   if (state.view) map.setView([state.view[1], state.view[2]], state.view[0]);
   else map.fitBounds([[south, west], [north, east]], { paddingTopLeft: [20, 20], paddingBottomRight: [20, 4 * parseFloat(getComputedStyle(document.documentElement).fontSize)], animate: false }); // clear of the time line
   map.options.zoomSnap = 1;
-  if (Math.abs(map.getZoom() - Math.round(map.getZoom())) < NEAR) map.setZoom(Math.round(map.getZoom()), { animate: false }); // tiles that are not stretched move faster
+  const whole = Math.floor(map.getZoom() + 0.02); // a whole step in would cut the city
+  if (map.getZoom() - whole < NEAR) map.setZoom(whole, { animate: false }); // tiles that are not stretched move faster
   setStretch(map.getZoom());
 
   app.card = new Card(map, config);
