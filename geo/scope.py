@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from geo.errors import ForbiddenError, NotFoundError
+
 DEFAULT_K = 5
 ROLES = ("public", "operator", "planner", "admin")
 
@@ -89,6 +91,28 @@ def visible_ids(grids: pd.DataFrame, scope: Scope) -> frozenset[str]:
     """Codes of the grids that a scope reaches; see `visible_grids`."""
     seen = visible_grids(grids, scope)
     return frozenset(seen.index[seen.to_numpy()])
+
+
+def check_grid(grids: pd.DataFrame, scope: Scope, grid: str) -> None:
+    """Make sure that a grid exists and that a scope reaches it.
+
+    Raises
+    ------
+    NotFoundError, ForbiddenError
+        If it does not.
+    """
+    if grid not in grids.index:
+        raise NotFoundError(f"there is no grid {grid!r}")
+    if not scope.whole_city and not visible_grids(grids, scope)[grid]:
+        raise ForbiddenError(f"grid {grid!r} is outside your scope")
+
+
+def reach(grids: pd.DataFrame, scope: Scope, grid: str | None = None) -> frozenset[str]:
+    """Codes of a grid and of all below it; without one, of all that the scope reaches. Errors as `check_grid`."""
+    if not grid:
+        return visible_ids(grids, scope)
+    check_grid(grids, scope, grid)
+    return visible_ids(grids, Scope(roots=frozenset([grid])))
 
 
 def visible_cameras(cameras: pd.DataFrame, scope: Scope) -> pd.Series:

@@ -16,7 +16,7 @@ from openpyxl.utils import get_column_letter
 
 from geo import covered
 from geo.io.export import guarded
-from geo.scope import visible_grids
+from geo.scope import reach
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +85,7 @@ def work_list(
         "targets": ledger[~ledger["covered"].to_numpy(dtype=bool)].sort_values("target_class", kind="stable"),
         "cameras": cameras[cameras["state"].isin(_BROKEN).to_numpy(dtype=bool)],
     }
-    inside = _reach(city, scope, grid)
+    inside = None if scope.whole_city and not grid else reach(city.degrees("grids"), scope, grid)
     result = {}
     for name, table in tables.items():
         if inside is not None:
@@ -95,16 +95,6 @@ def work_list(
     if plan is not None and len(plan):
         result["plan"] = _columns(plan.to_crs(city.lonlat_crs), "plan")
     return result
-
-
-def _reach(city: City, scope: Scope, grid: str) -> set[str] | None:
-    if scope.whole_city and not grid:
-        return None
-    grids = city.degrees("grids")
-    seen = visible_grids(grids, scope)
-    if grid:
-        seen &= visible_grids(grids, type(scope)(roots=frozenset([grid])))
-    return set(grids.index[seen])
 
 
 def _columns(table: gpd.GeoDataFrame, name: str) -> gpd.GeoDataFrame:

@@ -17,7 +17,7 @@ from geo.coverage.ledger import compare
 from geo.coverage.level import DEFAULT_PROFILE, PROFILES
 from geo.errors import NotFoundError, UnknownNameError
 from geo.io import ledger as files
-from geo.scope import Scope, visible_grids
+from geo.scope import EVERYTHING, reach
 from geo.store import open_city, open_store
 
 KIND = "ledger"
@@ -125,11 +125,7 @@ def blind_spots(
     table = covered.blind_spots_of(snapshot, secret=secret, working=working)
     table = table[table["kind"] == kind] if kind else table
     if grid:
-        grids = snapshot.degrees("grids")
-        if grid not in grids.index:
-            raise NotFoundError(f"there is no grid {grid!r}")
-        below = grids.index[visible_grids(grids, Scope(roots=frozenset([grid])))]
-        table = table[table["grid_id"].isin(below)]
+        table = table[table["grid_id"].isin(reach(snapshot.degrees("grids"), EVERYTHING, grid))]
     if file is not None:
         files.write(file, {"盲区清单": files.chinese(table, files.SPOT_ZH)}, {"得分": blind_spot.FORMULA})
         err.print(f"wrote {file}: {len(table)} rows", markup=False)

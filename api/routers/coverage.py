@@ -16,7 +16,7 @@ from geo.city import City
 from geo.coverage.blind_spot import KINDS
 from geo.coverage.ledger import ACTIONS
 from geo.errors import BadInputError, ForbiddenError, NotFoundError, Problem, SchemaError, UnknownNameError
-from geo.scope import Scope, visible_grids
+from geo.scope import Scope, reach, visible_grids
 
 router = APIRouter(prefix="/v1", tags=["coverage"])
 
@@ -110,7 +110,7 @@ def list_targets(
 ) -> dict[str, Any]:
     """Return the target ledger: what each place asks for, who reaches it, what to do (目标覆盖台账)."""
     table = covered.ledger_of(city, secret=secret)
-    keep = np.array(table["grid_id"].isin(reach(city, scope, grid))) | everything(scope, grid)
+    keep = np.array(table["grid_id"].isin(within_reach(city, scope, grid))) | everything(scope, grid)
     if target_class is not None:
         keep &= (table["target_class"] == target_class).to_numpy(dtype=bool)
     if is_covered is not None:
@@ -132,7 +132,7 @@ def list_targets(
 @router.get("/coverage")
 def coverage(city: CityDep, scope: ScopeDep, secret: SecretDep, grid: Grid = None) -> dict[str, Any]:
     """Return every rate of the city, or of a grid, claim by claim, with what it rests on (覆盖率口径)."""
-    within = None if everything(scope, grid) else frozenset(reach(city, scope, grid))
+    within = None if everything(scope, grid) else within_reach(city, scope, grid)
     found = covered.summary_of(city, secret=secret, within=within)
     return found.as_json() | {"version": city.version(*covered.WATCHED, "targets")}
 
@@ -185,7 +185,7 @@ def blind_spots(
 ) -> dict[str, Any]:
     """Return blind spots with names, highest score first, with every factor of the score (盲区清单)."""
     table = covered.blind_spots_of(city, secret=secret, working=working)
-    keep = np.array(table["grid_id"].isin(reach(city, scope, grid))) | everything(scope, grid)
+    keep = np.array(table["grid_id"].isin(within_reach(city, scope, grid))) | everything(scope, grid)
     if kind is not None:
         if kind not in KINDS:
             raise UnknownNameError("kind of blind spot", kind, KINDS)
@@ -277,7 +277,7 @@ def ring(
     working: Annotated[bool, Query(description="Only cameras in order count")] = False,
 ) -> dict[str, Any]:
     """Return the fewest streets whose watching closes the ring around a grid (围合方案)."""
-    reach(city, scope, grid_id)
+    within_reach(city, scope, grid_id)
     table = covered.ring_of(city, grid_id, secret=secret, working=working)
     shapes = table.geometry.to_crs(city.lonlat_crs)
     streets = [
@@ -344,24 +344,15 @@ def everything(scope: Scope, grid: str | None) -> bool:
     return grid is None and scope.whole_city
 
 
-def reach(city: City, scope: Scope, grid: str | None) -> set[str]:
+def within_reach(city: City, scope: Scope, grid: str | None) -> frozenset[str]:
     """Grids that were asked for and may be seen, with all below them."""
-    grids = city.degrees("grids")
-    seen = visible_grids(grids, scope)
-    if grid is None:
-        return set(grids.index[seen])
-    if grid not in grids.index:
-        raise NotFoundError(f"there is no grid {grid!r}")
-    if not seen[grid]:
-        raise ForbiddenError(f"grid {grid!r} is outside your scope")
-    below = visible_grids(grids, Scope(roots=frozenset([grid])))
-    return set(grids.index[below])
+    return reach(city.degrees("grids"), scope, grid)
 
 
 def _inside(city: City, scope: Scope, grid: str | None, places: gpd.GeoSeries) -> np.ndarray:
     if everything(scope, grid):
         return np.ones(len(places), dtype=bool)
-    return np.isin(covered.grid_of(city, places), list(reach(city, scope, grid)))
+    return np.isin(covered.grid_of(city, places), list(within_reach(city, scope, grid)))
 
 
 def _in_box(city: City, places: gpd.GeoSeries, text: str) -> np.ndarray:

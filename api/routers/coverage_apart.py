@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from api.deps import CityDep, ScopeDep, SecretDep
-from api.routers.coverage import Grid, Limit, clean, everything, reach
+from api.routers.coverage import Grid, Limit, clean, everything, within_reach
 from api.routers.incidents import moment
 from geo import covered
 from geo.coverage.level import DEFAULT_PROFILE, PROFILES
@@ -49,7 +49,7 @@ def coverage_over_a_period(
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """Return online hours per unit and camera, and the effective rate over a period (时段在线率、有效覆盖率)."""
-    within = None if everything(scope, grid) else frozenset(reach(city, scope, grid))
+    within = None if everything(scope, grid) else within_reach(city, scope, grid)
     end = moment(until or datetime.now(UTC), city)
     assert end is not None  # noqa: S101  # there is a moment
     return covered.period_of(city, end=end, days=days, secret=secret, within=within).as_json(limit)

@@ -6,9 +6,8 @@ import pandas as pd
 from fastapi import APIRouter
 
 from api.deps import CityDep, ScopeDep, StateDep
-from geo.errors import ForbiddenError, NotFoundError
 from geo.indicators import INDICATORS, seen_values
-from geo.scope import visible_grids
+from geo.scope import check_grid
 
 router = APIRouter(prefix="/v1/grids", tags=["grids"])
 
@@ -17,10 +16,7 @@ router = APIRouter(prefix="/v1/grids", tags=["grids"])
 def grid_card(grid_id: str, state: StateDep, city: CityDep, scope: ScopeDep) -> dict[str, Any]:
     """Return a grid: names, the grids above and directly below it, and every indicator (missing: suppressed)."""
     grids = city.degrees("grids")
-    if grid_id not in grids.index:
-        raise NotFoundError(f"there is no grid {grid_id!r}")
-    if not visible_grids(grids, scope)[grid_id]:
-        raise ForbiddenError(f"grid {grid_id!r} is outside your scope")
+    check_grid(grids, scope, grid_id)
     state.audit_read(scope, "service_workload")
     row = grids.loc[grid_id]
     shape = city.grids.geometry[grid_id]

@@ -23,7 +23,7 @@ from geo import hotspot, risk, watch
 from geo.city import City
 from geo.errors import ForbiddenError, NotFoundError
 from geo.hotspot.report import RECENT_DAYS
-from geo.scope import Scope, visible_grids
+from geo.scope import Scope, check_grid, visible_grids
 from layers import hot_page
 
 router = APIRouter(prefix="/v1", tags=["hotspots"])
@@ -198,10 +198,7 @@ def grid_risk(
 ) -> dict[str, Any]:
     """Return why a grid has its score: factors whose contributions add up to it exactly."""
     grids = city.degrees("grids")
-    if grid_id not in grids.index:
-        raise NotFoundError(f"no grid {grid_id!r} in this city")
-    if not visible_grids(grids, scope)[grid_id]:
-        raise ForbiddenError(f"grid {grid_id} is outside of what you may see")
+    check_grid(grids, scope, grid_id)
     _not_public(scope)
     found = risk_now(state.store, city, until)
     if grid_id not in found.table.index:

@@ -18,10 +18,10 @@ from api.state import ServerState, frame_of, rows_of
 from geo import schema
 from geo.city import City
 from geo.crs import convert
-from geo.errors import BadInputError, ForbiddenError, NotFoundError, Problem, SchemaError, StoreBusyError
+from geo.errors import BadInputError, NotFoundError, Problem, SchemaError, StoreBusyError
 from geo.incident import IncidentFilter
 from geo.indicators import located
-from geo.scope import Scope, visible_grids
+from geo.scope import Scope, reach
 from geo.situation import incidents_by_time
 
 _NO_ZONE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d(:\d\d(:\d\d([.,]\d+)?)?)?)?")
@@ -204,14 +204,14 @@ def _of_snapshot(
 ) -> list[dict[str, Any]]:
     """Newest first, looked at in growing parts until there are enough: a page of open ones reads no old years."""
     table, order = city.degrees("incidents"), _newest(city, asked)
-    reach = None if grid is None and scope.whole_city else _reach(city, grid, scope)
+    within = None if grid is None and scope.whole_city else reach(city.degrees("grids"), scope, grid)
     wanted, found, start, size = limit + len(state.live), 0, 0, 4 * limit
     parts = []
     while start < len(order) and found < wanted:
         part = order[start : start + size]
         rows = part[asked.rows(table.iloc[part])]
-        if reach is not None:
-            rows = rows[located(city, "incidents", rows).isin(reach).any(axis=1).to_numpy()]
+        if within is not None:
+            rows = rows[located(city, "incidents", rows).isin(within).any(axis=1).to_numpy()]
         parts.append(rows)
         found, start, size = found + len(rows), start + size, size * 2
     newest = np.concatenate([np.empty(0, np.int64), *parts])[:wanted]
@@ -236,20 +236,8 @@ def _of_overlay(
     chosen = frame.iloc[asked.rows(frame)]
     if grid is not None or not scope.whole_city:
         found = city.locate(chosen.geometry.x.to_numpy(), chosen.geometry.y.to_numpy())
-        chosen = chosen[found.isin(_reach(city, grid, scope)).any(axis=1).to_numpy()]
+        chosen = chosen[found.isin(reach(city.degrees("grids"), scope, grid)).any(axis=1).to_numpy()]
     return rows_of(chosen)
-
-
-def _reach(city: City, grid: str | None, scope: Scope) -> set[str]:
-    grids = city.degrees("grids")
-    seen = visible_grids(grids, scope)
-    if grid is None:
-        return set(grids.index[seen])
-    if grid not in grids.index:
-        raise NotFoundError(f"there is no grid {grid!r}")
-    if not seen[grid]:
-        raise ForbiddenError(f"grid {grid!r} is outside your scope")
-    return {grid}
 
 
 def _snapshot_row(city: City, incident_id: str) -> dict[str, Any]:

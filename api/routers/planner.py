@@ -16,7 +16,7 @@ from geo import covered, schema
 from geo.city import City
 from geo.coverage.what_if import Change
 from geo.errors import BadInputError, ForbiddenError, NotFoundError
-from geo.scope import visible_grids
+from geo.scope import check_grid, visible_grids
 from layers import catalog, folium_map, tiles
 from layers.style import RAMPS
 from layers.worklist import work_list, work_list_file
@@ -146,11 +146,8 @@ def planner_work_list(
     grid: Annotated[str, Query(description="Only this grid and what lies below it")] = "",
 ) -> Response:
     """Return blind spots, uncovered targets, broken cameras and the plan as Excel or GeoPackage."""
-    grids = city.degrees("grids")
-    if grid and grid not in grids.index:
-        raise NotFoundError(f"there is no grid {grid!r}")
-    if grid and not visible_grids(grids, scope)[grid]:
-        raise ForbiddenError(f"grid {grid!r} is outside your scope")
+    if grid:
+        check_grid(city.degrees("grids"), scope, grid)
     tables = work_list(city, scope=scope, grid=grid, plan=_planned(city, plan, secret=scope.sees_secret))
     headers = {"Content-Disposition": f'attachment; filename="santu-worklist.{form}"'}
     return Response(work_list_file(tables, form), media_type=MEDIA[form], headers=headers)

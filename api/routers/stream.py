@@ -16,8 +16,8 @@ from api.deps import CityDep, ScopeDep
 from api.hub import KINDS, Hub, TooSlowError, Want
 from api.state import ServerState
 from geo.city import City
-from geo.errors import ForbiddenError, NotFoundError, SantuError, UnknownNameError
-from geo.scope import Scope, visible_grids
+from geo.errors import SantuError, UnknownNameError
+from geo.scope import Scope, check_grid
 
 router = APIRouter(prefix="/v1/stream", tags=["stream"])
 
@@ -54,11 +54,7 @@ def wanted(city: City, scope: Scope, kinds: str, grid: str) -> Want:
     for name in sorted(names - KINDS.keys()):
         raise UnknownNameError("kind of change", name, KINDS)
     if grid:
-        grids = city.degrees("grids")
-        if grid not in grids.index:
-            raise NotFoundError(f"there is no grid {grid!r}")
-        if not visible_grids(grids, scope)[grid]:
-            raise ForbiddenError(f"grid {grid!r} is outside your scope")
+        check_grid(city.degrees("grids"), scope, grid)
     return Want(scope, names, grid)
 
 

@@ -12,6 +12,7 @@ from matplotlib import font_manager
 from matplotlib.patches import PathPatch, Rectangle
 
 from geo.errors import BadInputError
+from geo.scope import check_grid
 from layers import catalog, folium_map, style, tiles
 from layers.picture.paths import matches, path_of
 from layers.tiles import mvt
@@ -138,7 +139,8 @@ class Sheet:
         if entry.name == self._coloured() and self.view.indicator and not self.view.shade:
             asked["indicator"] = self.view.indicator
         selection = tiles.parse(entry, asked, timezone=self.city.timezone)
-        tiles.check_grid(self.city, selection.grid, self.scope)
+        if selection.grid:
+            check_grid(self.city.degrees("grids"), self.scope, selection.grid)
         return selection
 
     def word(self, thing: Entry | Layer | Shade) -> str:

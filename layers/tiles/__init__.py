@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from geo.errors import ForbiddenError
 from geo.indicators import indicator
-from geo.scope import visible_grids
+from geo.scope import check_grid
 from layers import catalog, style, values
 from layers.tiles.cache import TileCache, compress, etag, etag_of
 from layers.tiles.mvt import tile_bounds
@@ -30,7 +29,6 @@ __all__ = [
     "NOTHING",
     "Selection",
     "TileCache",
-    "check_grid",
     "compress",
     "etag",
     "etag_of",
@@ -77,7 +75,8 @@ def tile(
         If the selection names a grid that does not exist or that the scope does not reach.
     """
     tile_bounds(*place)
-    check_grid(city, selection.grid, scope)
+    if selection.grid:
+        check_grid(city.degrees("grids"), scope, selection.grid)
     if place[0] < entry.min_zoom:
         return b""
     keep = visible(city, entry, scope, selection.grid)
@@ -87,13 +86,6 @@ def tile(
         return made.encode(place, keep, selection, points_from=start)
     more = indicator_columns(city, selection.indicator, entry, scope=scope) if selection.indicator else {}
     return made.encode(place, keep, more, carried=selection.carried)
-
-
-def check_grid(city: City, grid: str, scope: Scope) -> None:
-    """Raise `ForbiddenError` where a grid exists but lies outside a scope."""
-    grids = city.degrees("grids")
-    if grid and not scope.whole_city and grid in grids.index and not visible_grids(grids, scope)[grid]:
-        raise ForbiddenError(f"grid {grid!r} is outside your scope")
 
 
 def points_from(city: City, entry: Layer) -> int | None:
