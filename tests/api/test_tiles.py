@@ -159,7 +159,9 @@ def test_a_scope_of_one_town_cannot_see_another(demo_small, middle):
         assert narrow.get(url("grids", middle(12), f"grid={towns[1]}")).status_code == 403
         assert narrow.get("/maps/search", params={"q": towns[1]}).json() == []
         page = narrow.get("/maps/people").text
-        assert f"范围：{towns[0]}" in page
+        name = demo_small.degrees("grids").at[towns[0], "name"]
+        assert f"{name}（{towns[0]}）" in page
+        assert "全市" not in page
 
 
 def test_search_finds_codes_and_names_towns_first(client, demo_small):
