@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from api.pages import CHINA
 from geo import schema
 from geo.city import City
 from geo.indicators import INDICATORS, latest
@@ -35,7 +34,7 @@ def _facts(city: City, scope: Scope) -> dict[str, Any]:
     groups = {g: members for g, members in groups.items() if members}
     incidents = city.degrees("incidents")
     versioned = {e.name: (e,) for e in entries} | {g: catalog.members(g) for g in groups}
-    bounds = folium_map.bounds_of(city, scope) if "grids" in names else CHINA
+    bounds = folium_map.bounds_of(city, scope)
     return {
         "name": city.name,
         "timezone": city.timezone,

@@ -14,8 +14,6 @@ from layers import assets
 
 WEB = Path(__file__).parent / "web"
 LEAFLET = "https://cdn.jsdelivr.net/npm/leaflet@1.9.3/dist/leaflet"
-CHINA = [73.0, 18.0, 135.0, 54.0]
-"""What the map of an empty city shows: west, south, east, north, degrees."""
 VECTOR_GRID = "https://unpkg.com/leaflet.vectorgrid@latest/dist/Leaflet.VectorGrid.bundled.js"
 
 

@@ -339,11 +339,23 @@ def _version(city: City, name: str, indicator: str, scope: Scope) -> str:
     return tiles.etag_of(city, catalog.members(name), scope, tiles.Selection(indicator=indicator)).strip('"')
 
 
+CHINA = (73.0, 18.0, 135.0, 54.0)  # what the map of an empty city shows: west, south, east, north, degrees
+_GROUND = ("boundary", "buildings", "roads", "water", "facilities")
+
+
 def bounds_of(city: City, scope: Scope) -> list[float]:
-    """West, south, east, north in degrees of the grids that a scope sees."""
+    """West, south, east, north in degrees of the grids that a scope sees; without grids of what the city has, else China."""
     grids = catalog.layer("towns" if scope.whole_city else "grids")
     frame = city.degrees("grids")
-    if scope.whole_city or not len(frame):
+    if not len(frame):
+        boxes = np.array([city.degrees(t).total_bounds for t in _GROUND if len(city.degrees(t))]).reshape(
+            -1, 4
+        )
+        low, high = (
+            (boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)) if len(boxes) else (CHINA[:2], CHINA[2:])
+        )
+        return [round(float(v), 6) for v in (*low, *high)]
+    if scope.whole_city:
         return tiles.tilejson_bounds(city, grids)
     keep = visible(city, grids, scope)
     chosen = catalog.entry_rows(city, grids)[keep] if keep is not None else frame

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from api.deps import CityDep, ScopeDep
-from api.pages import CHINA, page
+from api.pages import page
 from geo import covered, schema
 from geo.city import City
 from geo.coverage.what_if import Change
@@ -73,7 +73,7 @@ def planner_config(city: CityDep, scope: ScopeDep) -> dict[str, Any]:
     grids = catalog.entry_rows(city, finest)
     return {
         "city": city.name,
-        "bounds": folium_map.bounds_of(city, scope) if len(grids) else CHINA,
+        "bounds": folium_map.bounds_of(city, scope),
         "empty": not len(grids),
         "cameras_missing": not len(city.degrees("cameras")),
         "grids": finest.name,

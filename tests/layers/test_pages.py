@@ -250,3 +250,18 @@ def test_a_message_is_not_hidden_by_the_bar(offline_page, live_server):
         return document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2) === note;
     }"""
     assert page.evaluate(top)
+
+
+def test_a_city_without_grids_opens_where_its_data_lie(demo_tiny):
+    tables = {"roads": demo_tiny.degrees("roads"), "facilities": demo_tiny.degrees("facilities")}
+    bare = City("城", crs=demo_tiny.crs, tables=tables, versions={})
+    west, south, east, north = folium_map.bounds_of(bare, scope=Scope())
+    for frame in tables.values():
+        box = frame.total_bounds
+        assert west <= box[0] + 1e-6
+        assert south <= box[1] + 1e-6
+        assert east >= box[2] - 1e-6
+        assert north >= box[3] - 1e-6
+    assert east - west < 1
+    nothing = City("空城", crs=demo_tiny.crs, tables={}, versions={})
+    assert folium_map.bounds_of(nothing, scope=Scope()) == list(folium_map.CHINA)
