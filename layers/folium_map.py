@@ -348,9 +348,8 @@ def bounds_of(city: City, scope: Scope) -> list[float]:
     grids = catalog.layer("towns" if scope.whole_city else "grids")
     frame = city.degrees("grids")
     if not len(frame):
-        boxes = np.array([city.degrees(t).total_bounds for t in _GROUND if len(city.degrees(t))]).reshape(
-            -1, 4
-        )
+        names = _GROUND if scope.whole_city else ()  # a role cut to grids sees nothing where there are none
+        boxes = np.array([city.degrees(t).total_bounds for t in names if len(city.degrees(t))]).reshape(-1, 4)
         low, high = (
             (boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)) if len(boxes) else (CHINA[:2], CHINA[2:])
         )

@@ -263,5 +263,6 @@ def test_a_city_without_grids_opens_where_its_data_lie(demo_tiny):
         assert east >= box[2] - 1e-6
         assert north >= box[3] - 1e-6
     assert east - west < 1
+    assert folium_map.bounds_of(bare, scope=Scope(roots=frozenset(["G"]))) == list(folium_map.CHINA)
     nothing = City("空城", crs=demo_tiny.crs, tables={}, versions={})
     assert folium_map.bounds_of(nothing, scope=Scope()) == list(folium_map.CHINA)
