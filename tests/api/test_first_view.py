@@ -60,10 +60,8 @@ def test_a_new_snapshot_is_warm_before_it_is_shown(folder, monkeypatch) -> None:
     state = open_state(Settings(city=folder))
     client = TestClient(create_app(state))
     before = visit(client)
-    row = state.city.degrees("incidents").iloc[[0]]
-    state.accept_incidents(
-        row.rename(index=lambda _: "new").assign(occurred_at=row["occurred_at"] + pd.Timedelta(hours=1))
-    )
+    row = state.city.degrees("incidents").iloc[[0]].rename(index=lambda _: "new")
+    state.accept_incidents(row.assign(occurred_at=row["occurred_at"] + pd.Timedelta(hours=1)))
     old = state.city
     state.reload()
     assert state.city is not old
