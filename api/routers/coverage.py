@@ -229,7 +229,8 @@ def what_if(
         group=group,
         secret=secret,
     )
-    shapes = gpd.GeoSeries([found.gained, found.lost], crs=city.crs).to_crs(city.lonlat_crs)
+    parts = [found.gained, found.lost, found.gained_working, found.lost_working]
+    shapes = gpd.GeoSeries(parts, crs=city.crs).to_crs(city.lonlat_crs)
     return {
         "gained_m2": round(float(found.gained.area), 1),
         "lost_m2": round(float(found.lost.area), 1),
@@ -237,6 +238,12 @@ def what_if(
         "targets": {str(i): clean(row) for i, row in found.targets.iterrows()},
         "gained": _geojson(shapes.iloc[0]),
         "lost": _geojson(shapes.iloc[1]),
+        "working": {
+            "gained_m2": round(float(found.gained_working.area), 1),
+            "lost_m2": round(float(found.lost_working.area), 1),
+            "gained": _geojson(shapes.iloc[2]),
+            "lost": _geojson(shapes.iloc[3]),
+        },
     }
 
 

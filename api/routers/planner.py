@@ -122,7 +122,8 @@ def planner_what_if(plan: Plan, city: CityDep, scope: ScopeDep) -> Response:
     secret = scope.sees_secret
     put = _put(city, plan, secret=secret)
     found = covered.what_if_of(city, put=put if len(put) else None, lose=plan.lose, secret=secret)
-    shapes = gpd.GeoSeries([found.gained, found.lost], crs=city.crs).to_crs(city.lonlat_crs)
+    parts = [found.gained, found.lost, found.gained_working, found.lost_working]
+    shapes = gpd.GeoSeries(parts, crs=city.crs).to_crs(city.lonlat_crs)
     views = found.views.to_crs(city.lonlat_crs) if len(found.views) else found.views
     body = {
         "gained_m2": round(float(found.gained.area), 1),
@@ -132,6 +133,12 @@ def planner_what_if(plan: Plan, city: CityDep, scope: ScopeDep) -> Response:
         "targets": _targets(city, found),
         "gained": _geometry(shapes.iloc[0]),
         "lost": _geometry(shapes.iloc[1]),
+        "working": {
+            "gained_m2": round(float(found.gained_working.area), 1),
+            "lost_m2": round(float(found.lost_working.area), 1),
+            "gained": _geometry(shapes.iloc[2]),
+            "lost": _geometry(shapes.iloc[3]),
+        },
         "views": [_geometry(v) for v in views],
     }
     return Response(orjson.dumps(body), media_type="application/json")

@@ -28,7 +28,9 @@ class Change:
     Attributes
     ----------
     gained, lost
-        Ground newly seen, and seen no more, in metres.
+        Ground newly seen, and seen no more, in metres; by every camera of the register, whether it works or not.
+    gained_working, lost_working
+        The same, where only cameras that work count (在线): a camera that is repaired gains its ground here.
     by_zone
         Index: zones touched; `gained_m2`, `lost_m2`.
     targets
@@ -39,6 +41,8 @@ class Change:
 
     gained: shapely.Geometry
     lost: shapely.Geometry
+    gained_working: shapely.Geometry
+    lost_working: shapely.Geometry
     by_zone: pd.DataFrame
     targets: pd.DataFrame
     views: gpd.GeoSeries
@@ -82,20 +86,33 @@ def what_if(
     touched = np.concatenate([old_shapes, new_shapes])
     near = np.unique(watch.fields.tree.query(touched, predicate="intersects")[1])
     near = near[~np.isin(near, old_rows)]
-    others = shapely.union_all(watch.fields.shapes[near])
-    before, after = shapely.union_all(old_shapes), shapely.union_all(new_shapes)
-    gained, lost = areal(
-        np.array([after.difference(before).difference(others), before.difference(after).difference(others)])
+    gained, lost = _difference(old_shapes, new_shapes, watch.fields.shapes[near])
+    working = _difference(
+        old_shapes[watch.on[old_rows]],
+        new_shapes if new is None else new_shapes[new.on],
+        watch.fields.shapes[near[watch.on[near]]],
     )
     return Change(
         gained,
         lost,
+        *working,
         _by_zone(zones, gained, lost),
         _targets(watch, new, old_rows, touched, targets),
         gpd.GeoSeries(
             new_shapes, index=put.index if new is not None and put is not None else None, crs=cameras.crs
         ),
     )
+
+
+def _difference(
+    before: NDArray[np.object_], after: NDArray[np.object_], others: NDArray[np.object_]
+) -> tuple[shapely.Geometry, shapely.Geometry]:
+    """Ground of `after` alone, and of `before` alone, where nothing of `others` lies."""
+    old, new, rest = (shapely.union_all(shapes) for shapes in (before, after, others))
+    gained, lost = areal(
+        np.array([new.difference(old).difference(rest), old.difference(new).difference(rest)])
+    )
+    return gained, lost
 
 
 def _by_zone(zones: gpd.GeoSeries, gained: shapely.Geometry, lost: shapely.Geometry) -> pd.DataFrame:

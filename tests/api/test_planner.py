@@ -82,7 +82,19 @@ def test_restoring_never_makes_a_target_less_effective(client, demo_tiny):
     assert broken
     found = post(client, restore=broken).json()
     assert all(c["effective_after"] >= c["effective_before"] for c in found["classes"])
-    assert found["lost_m2"] == 0
+    assert found["lost_m2"] == found["working"]["lost_m2"] == 0
+    assert found["gained_m2"] == 0  # the register had them already
+
+
+def test_a_camera_that_works_again_gains_its_ground_among_those_that_work(demo_tiny):
+    cameras = demo_tiny.cameras
+    best = covered.losses_of(demo_tiny, "camera").index[:1]
+    broken = cameras.assign(state=cameras["state"].mask(cameras.index.isin(best), "off"))
+    client = TestClient(create_app(ServerState(demo_tiny.with_table("cameras", broken, replace=True))))
+    found = post(client, restore=best.tolist()).json()
+    assert found["gained_m2"] == 0
+    assert found["working"]["gained_m2"] > 0
+    assert found["working"]["gained"]["type"] in ("Polygon", "MultiPolygon")
 
 
 @pytest.mark.parametrize(

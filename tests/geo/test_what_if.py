@@ -41,6 +41,11 @@ def check(city, change, other):
     new = shapely.union_all(covered.watch_of(other).fields.shapes)
     assert change.gained.area == pytest.approx(new.difference(old).area, abs=0.01)
     assert change.lost.area == pytest.approx(old.difference(new).area, abs=0.01)
+    works_then, works_now = (
+        shapely.union_all(w.fields.shapes[w.on]) for w in map(covered.watch_of, (city, other))
+    )
+    assert change.gained_working.area == pytest.approx(works_now.difference(works_then).area, abs=0.01)
+    assert change.lost_working.area == pytest.approx(works_then.difference(works_now).area, abs=0.01)
     tiles = shapely.union_all(city.grids.geometry[city.grids["kind"] == "base"])
     assert change.by_zone["gained_m2"].sum() == pytest.approx(
         change.gained.intersection(tiles).area, abs=0.01
@@ -56,6 +61,18 @@ def test_turning_a_camera_equals_the_changed_city(city):
         )
         put = schema.checked("cameras", put)
         check(city, covered.what_if_of(city, put=put), changed_city(city, put=put))
+
+
+def test_repairing_a_camera_gains_only_among_those_that_work(city):
+    seen = covered.watch_of(city)
+    dark = seen.ids[np.argsort(-seen.fields.area_m2)[:5]]
+    put = schema.checked("cameras", city.cameras.loc[dark].assign(state="on"))
+    broken = changed_city(city, put=put.assign(state="off"))
+    change = covered.what_if_of(broken, put=put)
+    assert change.gained.is_empty
+    assert change.gained_working.area > 0
+    assert change.lost_working.is_empty
+    check(broken, change, changed_city(broken, put=put))
 
 
 def test_losing_a_feeder_equals_the_changed_city(city):

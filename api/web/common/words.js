@@ -245,6 +245,7 @@ export const WORDS = {
 "groundShare": ["网格面积覆盖率", "Ground covered, by grid"],
 "cameras": ["监控点", "Cameras"],
 "zoomForCameras": ["放大到街区显示监控点", "Zoom in to see cameras"],
+"deltaWorking": ["只计在线监控点：新增 {g} m²，失去 {l} m²（虚线）", "By working cameras only: {g} m² gained, {l} m² lost (dashed)"],
 "gained": ["方案新增可视", "Gained by the plan"],
 "lost": ["方案失去可视", "Lost by the plan"],
 "plannedCamera": ["方案新增监控点", "Camera of the plan"],

@@ -180,9 +180,11 @@ export class Maps {
   drawChange(result) {
     for (const side of this.sides) side.change.clearLayers();
     if (!result) return;
-    const paint = (geometry, color) => geometry && this.then.change.addLayer(L.geoJSON(geometry, { style: { renderer: this.then.canvas, color, weight: 1.5, fillOpacity: 0.45 }, interactive: false }));
-    paint(result.gained, GAIN[state.theme]);
-    paint(result.lost, LOSS[state.theme]);
+    const paint = (geometry, color, look) => geometry && this.then.change.addLayer(L.geoJSON(geometry, { style: { renderer: this.then.canvas, color, weight: 1.5, ...look }, interactive: false }));
+    for (const [change, look] of [[result.working, { fillOpacity: 0.2, dashArray: '5 4' }], [result, { fillOpacity: 0.45 }]]) {
+      paint(change.gained, GAIN[state.theme], look);
+      paint(change.lost, LOSS[state.theme], look);
+    }
   }
 
   goTo(geometry) {

@@ -95,6 +95,7 @@ function changes(r, app) {
   return [
     heading(t('changes')),
     el('p', { id: 'delta', text: t('delta', { g: number(r.gained_m2), l: number(r.lost_m2) }) }),
+    el('p', { id: 'delta-working', text: t('deltaWorking', { g: number(r.working.gained_m2), l: number(r.working.lost_m2) }) }),
     r.classes.length ? table([t('class'), n(t('listed')), n(t('covered')), n(t('effective'))], r.classes.map((c) => [{ short: classWord(c.target_class) }, n(number(c.listed)), n(arrow(c.covered_before, c.covered_after)), n(arrow(c.effective_before, c.effective_after))])) : null,
     heading(t('changedGrids')),
     r.grids.length ? table([t('grid'), n(t('before_')), n(t('after_'))], r.grids.map((g) => [link(g.name || g.grid_id, () => app.goGrid(g.grid_id)), n(percent(g.free_m2 > 0 ? g.before_m2 / g.free_m2 : null)), n(percent(g.free_m2 > 0 ? g.after_m2 / g.free_m2 : null))])) : note(t('noGridChanges')),
