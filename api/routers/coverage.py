@@ -94,7 +94,7 @@ def one_camera(
     shape = gpd.GeoSeries([seen.fields.shapes[row]], crs=city.crs).to_crs(city.lonlat_crs)
     return _camera(city, table, seen.fields.optics, camera_id) | {
         "seen_m2": round(float(seen.fields.area_m2[row]), 1),
-        "field_of_view": _geojson(shape.iloc[0]),
+        "field_of_view": geojson(shape.iloc[0]),
     }
 
 
@@ -193,7 +193,7 @@ def blind_spots(
     part = table[keep].head(limit)
     shapes = part.geometry.to_crs(city.lonlat_crs)
     rows = [
-        clean(row) | {"geometry": _geojson(shape)}
+        clean(row) | {"geometry": geojson(shape)}
         for (_, row), shape in zip(part.drop(columns="geometry").iterrows(), shapes, strict=True)
     ]
     counts = table.loc[keep, "kind"].value_counts().to_dict()
@@ -236,13 +236,13 @@ def what_if(
         "lost_m2": round(float(found.lost.area), 1),
         "grids": found.by_zone.round(1).to_dict("index"),
         "targets": {str(i): clean(row) for i, row in found.targets.iterrows()},
-        "gained": _geojson(shapes.iloc[0]),
-        "lost": _geojson(shapes.iloc[1]),
+        "gained": geojson(shapes.iloc[0]),
+        "lost": geojson(shapes.iloc[1]),
         "working": {
             "gained_m2": round(float(found.gained_working.area), 1),
             "lost_m2": round(float(found.lost_working.area), 1),
-            "gained": _geojson(shapes.iloc[2]),
-            "lost": _geojson(shapes.iloc[3]),
+            "gained": geojson(shapes.iloc[2]),
+            "lost": geojson(shapes.iloc[3]),
         },
     }
 
@@ -288,7 +288,7 @@ def ring(
     table = covered.ring_of(city, grid_id, secret=secret, working=working)
     shapes = table.geometry.to_crs(city.lonlat_crs)
     streets = [
-        clean(row) | {"geometry": _geojson(shape)}
+        clean(row) | {"geometry": geojson(shape)}
         for (_, row), shape in zip(table.drop(columns="geometry").iterrows(), shapes, strict=True)
     ]
     return {"grid_id": grid_id, "leaks": int((table["role"] == "watch").sum()), "streets": streets}
@@ -332,8 +332,12 @@ def _turned(city: City, bearings: dict[str, float], *, secret: bool) -> gpd.GeoD
     return table.loc[list(bearings)].assign(bearing_deg=[b % 360 for b in bearings.values()])
 
 
-def _geojson(shape: shapely.Geometry) -> Any:  # noqa: ANN401 - a GeoJSON geometry
-    return orjson.loads(shapely.to_geojson(shapely.set_precision(shape, 1e-7)))
+def geojson(shape: shapely.Geometry) -> Any:  # noqa: ANN401 - a GeoJSON geometry
+    """GeoJSON of a shape in degrees, 7 decimals (1 cm).
+
+    Point by point: what is valid in metres may have slivers that cross in degrees, and is to be shown all the same.
+    """
+    return orjson.loads(shapely.to_geojson(shapely.transform(shape, lambda xy: xy.round(7))))
 
 
 def _camera(city: City, table: gpd.GeoDataFrame, optics: pd.DataFrame, camera_id: str) -> dict[str, Any]:

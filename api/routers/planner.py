@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from api.deps import CityDep, ScopeDep
 from api.pages import page
+from api.routers.coverage import geojson
 from geo import covered, schema
 from geo.city import City
 from geo.coverage.what_if import Change
@@ -266,7 +267,5 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _geometry(shape: shapely.Geometry) -> dict[str, Any] | None:
-    """GeoJSON of a shape in degrees, 7 decimals; nothing where it is empty."""
-    rounded = shapely.set_precision(shape, 1e-7)
-    geometry: dict[str, Any] | None = None if rounded.is_empty else orjson.loads(shapely.to_geojson(rounded))
-    return geometry
+    """GeoJSON of a shape in degrees; nothing where it is empty."""
+    return None if shape.is_empty else geojson(shape)

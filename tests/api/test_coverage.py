@@ -6,11 +6,13 @@ import openpyxl
 import pandas as pd
 import pyogrio
 import pytest
+import shapely
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from api.app import create_app
 from api.cli import app as cli
+from api.routers.coverage import geojson
 from api.settings import Settings
 from api.state import ServerState
 from geo import covered
@@ -360,3 +362,14 @@ def test_state_history_by_import(folder, tmp_path):
     assert f"{name}  在线率 50.0%  中断 1 次" in shown.stdout
     assert "可转达" in shown.stdout
     assert "轮廓 outline（40 px/m）" in shown.stdout
+
+
+def test_a_shape_whose_slivers_cross_in_degrees_is_given_all_the_same():
+    shell = [(118, 36), (118.1, 36), (118.1, 36.1), (118, 36.1)]
+    beside = [(118.2, 36), (118.3, 36), (118.3, 36.1)]
+    crossed = shapely.Polygon(shell, [beside])
+    assert not crossed.is_valid
+    found = geojson(crossed)
+    assert found["type"] == "Polygon"
+    assert len(found["coordinates"]) == 2
+    assert geojson(shapely.Point(118.00000012345, 36))["coordinates"] == [118.0000001, 36.0]
