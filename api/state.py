@@ -64,6 +64,7 @@ class ServerState:
         # what is slow for a large city comes before the swap, so that no request and no incident waits for it
         first_view.prepare(city, scope=self.scope)
         located(city, "incidents")
+        _hash_ids(city)
         situation.warm(city, scope=self.scope)
         counts = None if self.ring is None else _ring_of(city)
         with self.lock:
@@ -105,6 +106,7 @@ class ServerState:
         city.locate([0.0], [0.0])
         for table in ("incidents", "hazards", "facilities", "cameras"):
             located(city, table)
+        _hash_ids(city)
 
     @property
     def holds_secret(self) -> bool:
@@ -187,7 +189,10 @@ class ServerState:
 
     def _completed(self, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         kept = self.city.degrees("incidents")
-        known = kept.loc[frame.index.intersection(kept.index)]
+        at = kept.index.get_indexer(
+            frame.index
+        )  # an intersection would hash millions of ids for each incident
+        known = kept.iloc[at[at >= 0]] if (at >= 0).any() else kept.iloc[:0]
         newer = [row for row in map(self.live.get, frame.index) if row is not None]
         if newer:
             live = frame_of(newer)
@@ -197,6 +202,11 @@ class ServerState:
         names = schema.table("incidents").names
         filled = frame[list(names)].combine_first(known.loc[:, list(names)]).loc[frame.index]
         return schema.checked("incidents", gpd.GeoDataFrame(filled, geometry=frame.geometry, crs=frame.crs))
+
+
+def _hash_ids(city: City) -> None:
+    """Make the table in which an incident that arrives is looked up, about a second for millions, before it is needed."""
+    city.degrees("incidents").index.get_indexer([])
 
 
 def _counted(city: City) -> tuple[str, date]:

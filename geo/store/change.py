@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CHUNK = 50_000  # rows
+FEW = 1_000  # rows: to count a table of millions takes longer than to write one incident into it
 
 
 class GeoPackageTransaction:
@@ -41,13 +42,14 @@ class GeoPackageTransaction:
             result.retired = self._retire(frame)
         if contract.geometry:
             self._note_crs(table, frame)
-        before = self._count(table)
+        few = len(frame) <= FEW
+        known = self._known(contract, frame) if few else self._count(table)
         changes = self._db.total_changes
         sql = gpkg_sql.upsert_sql(contract, version)
         for start in range(0, len(frame), CHUNK):  # an object per cell: never more than a chunk's at once
             cells = gpkg_sql.to_cells(frame.iloc[start : start + CHUNK], contract, gpkg_sql.SRS_ID)
             self._db.executemany(sql, zip(*cells, strict=True))
-        result.inserted = self._count(table) - before
+        result.inserted = len(frame) - known if few else self._count(table) - known
         result.updated = self._db.total_changes - changes - result.inserted
         result.unchanged = len(frame) - result.inserted - result.updated
         return result
@@ -108,6 +110,13 @@ class GeoPackageTransaction:
             self._retire_removed()
         for table in self._versions:
             self._db.execute("UPDATE gpkg_contents SET last_change=? WHERE table_name=?", (self._now, table))
+
+    def _known(self, contract: schema.Table, frame: pd.DataFrame) -> int:
+        """How many rows of a frame the table has already."""
+        name, key = gpkg_sql.quoted(contract.name), gpkg_sql.quoted(contract.key)
+        keys = json.dumps(frame.index.astype(str).tolist(), ensure_ascii=False)
+        sql = f"SELECT count(*) FROM {name} WHERE {key} IN (SELECT value FROM json_each(?))"
+        return int(self._db.execute(sql, (keys,)).fetchone()[0])
 
     def _count(self, table: str) -> int:
         return int(self._db.execute(f"SELECT count(*) FROM {gpkg_sql.quoted(table)}").fetchone()[0])

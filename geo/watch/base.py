@@ -28,8 +28,12 @@ LEVEL_COLUMNS = {1: "town", 2: "village", 3: "base", 4: "micro"}
 
 def watched_level(city: City) -> int:
     """Level of the grids that are watched: 3, or the finest above it that the city has."""
-    have = set(_plain_grids(city)["level"].dropna().astype(int))
-    return 3 if 3 in have or not have else max((level for level in have if level < 3), default=min(have))
+
+    def compute() -> int:
+        have = set(_plain_grids(city)["level"].dropna().astype(int))
+        return 3 if 3 in have or not have else max((level for level in have if level < 3), default=min(have))
+
+    return city.derive("watched-level", ("grids",), compute)
 
 
 def watched_grids(city: City) -> gpd.GeoDataFrame:
