@@ -13,7 +13,7 @@ from geo import schema
 from geo.city import City
 from geo.indicators import INDICATORS, latest
 from geo.scope import Scope, visible_cameras
-from layers import catalog, folium_map, style, tiles
+from layers import catalog, style, summary, tiles
 
 SOURCES_EN = {"reported": "reported", "discovered": "patrol", "sensor": "sensor"}
 PRESET_TABLES = ("people", "hazards", "facilities", "incidents", "cameras")
@@ -34,13 +34,13 @@ def _facts(city: City, scope: Scope) -> dict[str, Any]:
     groups = {g: members for g, members in groups.items() if members}
     incidents = city.degrees("incidents")
     versioned = {e.name: (e,) for e in entries} | {g: catalog.members(g) for g in groups}
-    bounds = folium_map.bounds_of(city, scope)
+    bounds = summary.bounds_of(city, scope)
     return {
         "name": city.name,
         "timezone": city.timezone,
         "bounds": bounds,
         "extent": _extent(city, scope),
-        "seen": {lang: folium_map.scope_words(city, scope, lang) for lang in ("zh", "en")},
+        "seen": {lang: summary.scope_words(city, scope, lang) for lang in ("zh", "en")},
         "finest": catalog.deepest_grids(city),
         "layers": {e.name: _layer(city, e, scope) for e in entries},
         "groups": groups,

@@ -16,7 +16,7 @@ from geo.hotspot.report import RECENT_DAYS
 from geo.indicators import latest
 from geo.scope import Scope
 from layers import catalog, tiles
-from layers.folium_map import bounds_of
+from layers.summary import bounds_of
 from layers.tiles.mvt import tile_of
 from layers.tiles.source import mercator
 

@@ -9,8 +9,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
 from api import first_view
 from api.settings import Settings
@@ -192,7 +194,7 @@ class ServerState:
         at = kept.index.get_indexer(
             frame.index
         )  # an intersection would hash millions of ids for each incident
-        known = kept.iloc[at[at >= 0]] if (at >= 0).any() else kept.iloc[:0]
+        known = rows_at(kept, at[at >= 0])
         newer = [row for row in map(self.live.get, frame.index) if row is not None]
         if newer:
             live = frame_of(newer)
@@ -234,6 +236,11 @@ def current_city(store: Store) -> City:
     if grids["valid_from"].notna().any() or grids["valid_to"].notna().any():
         return city.as_of(date.today())  # noqa: DTZ011  # the local date of the city's server
     return city
+
+
+def rows_at(frame: gpd.GeoDataFrame, at: NDArray[np.intp]) -> gpd.GeoDataFrame:
+    """Rows at some positions; one of millions is cut out, for taking rows goes through the text of all of them."""
+    return frame.iloc[at] if len(at) > 1 else frame.iloc[at[0] : at[0] + 1] if len(at) else frame.iloc[:0]
 
 
 def rows_of(frame: gpd.GeoDataFrame) -> list[dict[str, Any]]:

@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import folium
 import numpy as np
-import pandas as pd
 from branca.element import CssLink, Element, JavascriptLink, MacroElement
 from folium.plugins import VectorGridProtobuf
 from folium.template import Template
 
 from geo.errors import UnknownNameError
-from geo.indicators import INDICATORS, latest
-from layers import assets, catalog, tiles
+from geo.indicators import INDICATORS
+from layers import assets, catalog, summary, tiles
 from layers.basemap import NONE
 from layers.tiles.mvt import tile_of
 from layers.tiles.source import mercator, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import pandas as pd
 
     from geo.city import City
     from geo.scope import Scope
@@ -170,7 +171,7 @@ def page(
     MissingAssetError
         If anything in the page would load from the internet.
     """
-    bounds = bounds_of(city, scope)
+    bounds = summary.bounds_of(city, scope)
     m = _Map(
         location=[(bounds[1] + bounds[3]) / 2, (bounds[0] + bounds[2]) / 2], tiles=None,
         zoom_start=11, font_size="1rem",
@@ -339,44 +340,6 @@ def _version(city: City, name: str, indicator: str, scope: Scope) -> str:
     return tiles.etag_of(city, catalog.members(name), scope, tiles.Selection(indicator=indicator)).strip('"')
 
 
-CHINA = (73.0, 18.0, 135.0, 54.0)  # what the map of an empty city shows: west, south, east, north, degrees
-_GROUND = ("boundary", "buildings", "roads", "water", "facilities")
-
-
-def bounds_of(city: City, scope: Scope) -> list[float]:
-    """West, south, east, north in degrees of the grids that a scope sees; without grids of what the city has, else China."""
-    grids = catalog.layer("towns" if scope.whole_city else "grids")
-    frame = city.degrees("grids")
-    if not len(frame):
-        names = _GROUND if scope.whole_city else ()  # a role cut to grids sees nothing where there are none
-        boxes = np.array([city.degrees(t).total_bounds for t in names if len(city.degrees(t))]).reshape(-1, 4)
-        low, high = (
-            (boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)) if len(boxes) else (CHINA[:2], CHINA[2:])
-        )
-        return [round(float(v), 6) for v in (*low, *high)]
-    if scope.whole_city:
-        return tiles.tilejson_bounds(city, grids)
-    keep = visible(city, grids, scope)
-    chosen = catalog.entry_rows(city, grids)[keep] if keep is not None else frame
-    return [round(float(v), 6) for v in (chosen if len(chosen) else frame).total_bounds]
-
-
-def scope_words(city: City, scope: Scope, lang: str = "zh") -> str:
-    """Say in a few words what a scope sees (可见范围说明): the whole city, or its grids by name and code."""
-    zh = lang == "zh"
-    if scope.whole_city:
-        return "全市" if zh else "whole city"
-    names = city.degrees("grids")["name"].reindex(sorted(scope.roots))
-    both = ("{}（{}）" if zh else "{} ({})").format
-    return ("、" if zh else ", ").join(i if pd.isna(n) else both(n, i) for i, n in names.items())
-
-
-def data_date(city: City) -> str:
-    """Return the day of the newest record, in the city's zone; a dash where there is none."""
-    moment = latest(city)
-    return "—" if pd.isna(moment) else moment.tz_convert(city.timezone).strftime("%Y-%m-%d")
-
-
 _BAR = {
     "zh": ("三张地图", "按网格编码或名称查找", "网格编码或名称", "查找结果", "数据日期"),
     "en": ("three maps", "search by grid code or name", "grid code or name", "found", "data to"),
@@ -391,7 +354,7 @@ def _bar(chosen: ThemeMap, title: str, city: City, *, scope: Scope, place: Place
         f"{html.escape(m.zh if lang == 'zh' else m.en)}</a>"
         for m in MAPS.values()
     )
-    facts = f"{data_to} {data_date(city)}　{html.escape(scope_words(city, scope, lang))}"
+    facts = f"{data_to} {summary.data_date(city)}　{html.escape(summary.scope_words(city, scope, lang))}"
     note = chosen.note if lang == "zh" else chosen.note_en
     note = f"　{html.escape(note)}" if note else ""
     return (
@@ -411,7 +374,7 @@ def warm(city: City, *, scope: Scope) -> None:
     """
     if not len(city.degrees("grids")):
         return
-    west, south, east, north = bounds_of(city, scope)
+    west, south, east, north = summary.bounds_of(city, scope)
     [[x, y]] = mercator(np.array([[(west + east) / 2, (south + north) / 2]]))
     for chosen in MAPS.values():
         page(city, chosen, scope=scope)

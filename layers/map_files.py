@@ -18,7 +18,7 @@ from pmtiles.tile import Compression, TileType, zxy_to_tileid
 from pmtiles.writer import Writer
 
 from geo.errors import BadInputError
-from layers import assets, catalog, folium_map, search, tiles
+from layers import assets, catalog, folium_map, search, summary, tiles
 from layers.tiles.cache import compress
 from layers.tiles.mvt import tile_of
 from layers.tiles.source import mercator
@@ -102,7 +102,7 @@ def write_maps(
     """
     if not len(city.degrees("grids")):
         raise BadInputError("the city has no grids yet, so there is nothing to draw; import grids first")
-    bounds = folium_map.bounds_of(city, scope)
+    bounds = summary.bounds_of(city, scope)
     deepest = deepest_zoom(bounds) if max_zoom is None else max_zoom
     wanted: dict[str, tuple[str, str]] = {}
 
@@ -193,7 +193,7 @@ def _index(city: City, names: Sequence[str]) -> str:
         f'<!DOCTYPE html>\n<html lang="zh-CN"><head><meta charset="utf-8"><title>{html.escape(city.name)}三图</title>'
         '<link rel="icon" href="data:,"></head>'
         f"<body><h1>{html.escape(city.name)}三图</h1><ul>{links}</ul>"
-        f"<p>数据日期 {folium_map.data_date(city)}</p></body></html>\n"
+        f"<p>数据日期 {summary.data_date(city)}</p></body></html>\n"
     )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from api.box import parse_box
 from api.deps import CityDep, ScopeDep, StateDep
-from api.state import ServerState, frame_of, rows_of
+from api.state import ServerState, frame_of, rows_at, rows_of
 from geo import schema
 from geo.city import City
 from geo.crs import convert
@@ -244,7 +244,7 @@ def _snapshot_row(city: City, incident_id: str) -> dict[str, Any]:
     table = city.degrees("incidents")
     if incident_id not in table.index:
         raise NotFoundError(f"there is no incident {incident_id!r}")
-    return rows_of(table.loc[[incident_id]])[0]
+    return rows_of(rows_at(table, table.index.get_indexer([incident_id])))[0]
 
 
 def moment(value: datetime | None, city: City) -> pd.Timestamp | None:

@@ -18,7 +18,7 @@ from geo.city import City
 from geo.coverage.what_if import Change
 from geo.errors import BadInputError, ForbiddenError, NotFoundError
 from geo.scope import check_grid, visible_grids
-from layers import catalog, folium_map, tiles
+from layers import catalog, summary, tiles
 from layers.style import RAMPS
 from layers.worklist import work_list, work_list_file
 
@@ -74,7 +74,7 @@ def planner_config(city: CityDep, scope: ScopeDep) -> dict[str, Any]:
     grids = catalog.entry_rows(city, finest)
     return {
         "city": city.name,
-        "bounds": folium_map.bounds_of(city, scope),
+        "bounds": summary.bounds_of(city, scope),
         "empty": not len(grids),
         "cameras_missing": not len(city.degrees("cameras")),
         "grids": finest.name,
@@ -96,7 +96,7 @@ def planner_config(city: CityDep, scope: ScopeDep) -> dict[str, Any]:
         "cameras": catalog.layer("cameras").style.as_json(),
         "ramp": RAMPS["green"],
         "claims": list(covered.STEPS),
-        "seen": {lang: folium_map.scope_words(city, scope, lang) for lang in ("zh", "en")},
+        "seen": {lang: summary.scope_words(city, scope, lang) for lang in ("zh", "en")},
         "whole_city": scope.whole_city,
     }
 

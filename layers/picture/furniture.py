@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
-from layers import folium_map
+from layers import summary
 from layers.picture.sheet import FOOT, HATCH, HEAD, MARKERS, PANEL
 from layers.tiles import mvt
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def furnish(sheet: Sheet) -> None:
     """Write title, legend, scale bar, north arrow, data date and scope."""
     view, k = sheet.view, sheet.scope.k
-    date, seen = folium_map.data_date(sheet.city), folium_map.scope_words(sheet.city, sheet.scope, view.lang)
+    date, seen = summary.data_date(sheet.city), summary.scope_words(sheet.city, sheet.scope, view.lang)
     high = 1 - HEAD * (0.36 if view.note else 0.5)
     sheet.figure.text(0.012, high, view.title, fontproperties=sheet.bold, fontsize=20, va="center")
     room = int(view.width / 15)  # letters of this size, the wide ones

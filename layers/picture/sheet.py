@@ -13,7 +13,7 @@ from matplotlib.patches import PathPatch, Rectangle
 
 from geo.errors import BadInputError
 from geo.scope import check_grid
-from layers import catalog, folium_map, style, tiles
+from layers import catalog, style, summary, tiles
 from layers.picture.paths import matches, path_of
 from layers.tiles import mvt
 from layers.tiles.source import Crowd, mercator, source, visible
@@ -93,7 +93,7 @@ class Sheet:
 
     def _fit(self) -> tuple[tuple[float, float, float, float], float]:
         """Grow the box to the shape of the sheet; EPSG:3857 metres, and metres a pixel."""
-        box = self.view.bbox or folium_map.bounds_of(self.city, self.scope)
+        box = self.view.bbox or summary.bounds_of(self.city, self.scope)
         (west, south), (east, north) = mercator(np.array([[box[0], box[1]], [box[2], box[3]]]))
         wide = self.view.width * (1 - PANEL - 0.02)
         high = self.view.height * (1 - HEAD - FOOT)

@@ -6,7 +6,7 @@ import pytest
 
 from geo.city import City
 from geo.scope import Scope
-from layers import folium_map, hot_page, style
+from layers import folium_map, hot_page, style, summary
 
 pytestmark = pytest.mark.browser
 MAPS = list(folium_map.MAPS)
@@ -255,7 +255,7 @@ def test_a_message_is_not_hidden_by_the_bar(offline_page, live_server):
 def test_a_city_without_grids_opens_where_its_data_lie(demo_tiny):
     tables = {"roads": demo_tiny.degrees("roads"), "facilities": demo_tiny.degrees("facilities")}
     bare = City("城", crs=demo_tiny.crs, tables=tables, versions={})
-    west, south, east, north = folium_map.bounds_of(bare, scope=Scope())
+    west, south, east, north = summary.bounds_of(bare, scope=Scope())
     for frame in tables.values():
         box = frame.total_bounds
         assert west <= box[0] + 1e-6
@@ -263,6 +263,6 @@ def test_a_city_without_grids_opens_where_its_data_lie(demo_tiny):
         assert east >= box[2] - 1e-6
         assert north >= box[3] - 1e-6
     assert east - west < 1
-    assert folium_map.bounds_of(bare, scope=Scope(roots=frozenset(["G"]))) == list(folium_map.CHINA)
+    assert summary.bounds_of(bare, scope=Scope(roots=frozenset(["G"]))) == list(summary.CHINA)
     nothing = City("空城", crs=demo_tiny.crs, tables={}, versions={})
-    assert folium_map.bounds_of(nothing, scope=Scope()) == list(folium_map.CHINA)
+    assert summary.bounds_of(nothing, scope=Scope()) == list(summary.CHINA)
