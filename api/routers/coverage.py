@@ -15,6 +15,7 @@ from geo import covered, schema
 from geo.city import City
 from geo.coverage.blind_spot import KINDS
 from geo.coverage.ledger import ACTIONS
+from geo.coverage.what_if import Change
 from geo.errors import BadInputError, ForbiddenError, NotFoundError, Problem, SchemaError, UnknownNameError
 from geo.scope import Scope, reach, visible_grids
 
@@ -229,21 +230,9 @@ def what_if(
         group=group,
         secret=secret,
     )
-    parts = [found.gained, found.lost, found.gained_working, found.lost_working]
-    shapes = gpd.GeoSeries(parts, crs=city.crs).to_crs(city.lonlat_crs)
-    return {
-        "gained_m2": round(float(found.gained.area), 1),
-        "lost_m2": round(float(found.lost.area), 1),
+    return ground_of(city, found) | {
         "grids": found.by_zone.round(1).to_dict("index"),
         "targets": {str(i): clean(row) for i, row in found.targets.iterrows()},
-        "gained": geojson(shapes.iloc[0]),
-        "lost": geojson(shapes.iloc[1]),
-        "working": {
-            "gained_m2": round(float(found.gained_working.area), 1),
-            "lost_m2": round(float(found.lost_working.area), 1),
-            "gained": geojson(shapes.iloc[2]),
-            "lost": geojson(shapes.iloc[3]),
-        },
     }
 
 
@@ -316,9 +305,10 @@ def _added(city: City, rows: list[dict[str, Any]]) -> gpd.GeoDataFrame:
     state = table["state"].astype(object)
     table["state"] = state.where(state.notna(), "on")
     frame = gpd.GeoDataFrame(
-        table.drop(columns=["camera_id", "lon", "lat"]),
+        table.drop(columns=["camera_id", "lon", "lat"]).set_axis(
+            pd.Index(names, name="camera_id", dtype="str")
+        ),
         geometry=shapely.points(*city.to_metres(lon, lat)) if len(table) else [],
-        index=pd.Index(names, name="camera_id", dtype="str"),
         crs=city.crs,
     )
     return schema.checked("cameras", frame)
@@ -330,6 +320,19 @@ def _turned(city: City, bearings: dict[str, float], *, secret: bool) -> gpd.GeoD
     if unknown:
         raise NotFoundError(f"there is no camera {unknown[0]!r}")
     return table.loc[list(bearings)].assign(bearing_deg=[b % 360 for b in bearings.values()])
+
+
+def ground_of(city: City, found: Change) -> dict[str, Any]:
+    """Ground that a what-if gains and loses, m² and shapes (null: none); `working`: where working cameras alone count."""
+    shapes = [found.gained, found.lost, found.gained_working, found.lost_working]
+    drawn = [
+        None if s.is_empty else geojson(s)
+        for s in gpd.GeoSeries(shapes, crs=city.crs).to_crs(city.lonlat_crs)
+    ]
+    area = [round(float(s.area), 1) for s in shapes]
+    names = ("gained_m2", "lost_m2", "gained", "lost")
+    working = dict(zip(names, [*area[2:], *drawn[2:]], strict=True))
+    return dict(zip(names, [*area[:2], *drawn[:2]], strict=True)) | {"working": working}
 
 
 def geojson(shape: shapely.Geometry) -> Any:  # noqa: ANN401 - a GeoJSON geometry

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from api.deps import CityDep, ScopeDep
 from api.pages import page
-from api.routers.coverage import geojson
+from api.routers.coverage import geojson, ground_of
 from geo import covered, schema
 from geo.city import City
 from geo.coverage.what_if import Change
@@ -123,23 +123,11 @@ def planner_what_if(plan: Plan, city: CityDep, scope: ScopeDep) -> Response:
     secret = scope.sees_secret
     put = _put(city, plan, secret=secret)
     found = covered.what_if_of(city, put=put if len(put) else None, lose=plan.lose, secret=secret)
-    parts = [found.gained, found.lost, found.gained_working, found.lost_working]
-    shapes = gpd.GeoSeries(parts, crs=city.crs).to_crs(city.lonlat_crs)
     views = found.views.to_crs(city.lonlat_crs) if len(found.views) else found.views
-    body = {
-        "gained_m2": round(float(found.gained.area), 1),
-        "lost_m2": round(float(found.lost.area), 1),
+    body = ground_of(city, found) | {
         "grids": _grids(city, found, secret=secret),
         "classes": _classes(city, found, secret=secret),
         "targets": _targets(city, found),
-        "gained": _geometry(shapes.iloc[0]),
-        "lost": _geometry(shapes.iloc[1]),
-        "working": {
-            "gained_m2": round(float(found.gained_working.area), 1),
-            "lost_m2": round(float(found.lost_working.area), 1),
-            "gained": _geometry(shapes.iloc[2]),
-            "lost": _geometry(shapes.iloc[3]),
-        },
         "views": [_geometry(v) for v in views],
     }
     return Response(orjson.dumps(body), media_type="application/json")

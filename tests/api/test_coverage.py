@@ -204,7 +204,8 @@ def test_what_if_over_http(client, city):
     ).json()
     assert lost["lost_m2"] >= losses[0]["lost_m2"] - 1  # ground outside all grids counts too
     assert lost["gained_m2"] == 0
-    place = city.degrees("targets").geometry.iloc[0]
+    spots = covered.blind_spots_of(city)
+    place = spots[spots["kind"] == "junction"].geometry.to_crs(city.lonlat_crs).iloc[0].centroid
     new = {
         "lon": place.x,
         "lat": place.y,
@@ -214,7 +215,9 @@ def test_what_if_over_http(client, city):
         "resolution_px": 3840,
     }
     added = client.post("/v1/coverage/what-if", json={"add": [new]}).json()
-    assert added["lost_m2"] == 0
+    assert added["lost_m2"] == added["working"]["lost_m2"] == 0
+    assert added["lost"] is None
+    assert added["working"]["gained_m2"] >= added["gained_m2"] > 0
     assert added["gained"]["type"] in ("Polygon", "MultiPolygon")
     name = city.cameras.index[0]
     assert client.post("/v1/coverage/what-if", json={"turn": {name: 90}}).status_code == 200
